@@ -1,0 +1,40 @@
+"""Fixtures for every room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Small networks gain nothing from a second thread, and lose much where another process has the core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_UNPACKED = Path(tempfile.gettempdir()) / "distillbench-real-data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Give a data root (for DISTILLBENCH_DATA) that holds `<name>.npz`; skip where the real data are not at hand.
+
+    Unpacked once into the temporary folder of this machine and kept there.
+    """
+
+    def root(name: str) -> Path:
+        if not (_SHARED / "unpack.py").is_file():
+            pytest.skip(f"{name}: the real data are not beside this checkout (../shared/data)")
+        packed_name, file = name.replace("-", "_"), _UNPACKED / f"{name}.npz"
+        if not file.exists():
+            staging = _UNPACKED / f"staging-{os.getpid()}"
+            command = [sys.executable, str(_SHARED / "unpack.py"), str(staging), packed_name]
+            subprocess.run(command, check=True, capture_output=True)
+            (staging / f"{packed_name}.npz").replace(file)
+            staging.rmdir()
+        return _UNPACKED
+
+    return root
