@@ -1,0 +1,82 @@
+"""Reads a stranger's files within bounds: regular files, strict JSON, and text cut and escaped for messages."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import InvalidInput
+
+__all__ = ["parse_json", "read_bytes", "shown"]
+
+_REASONS = {
+    errno.ELOOP: "is a symbolic link. Fix: put the file itself there",
+    errno.ENOENT: "does not exist",
+}
+
+
+def read_bytes(file: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes; raises InvalidInput for anything else, at once.
+
+    Links are not followed, and a pipe without a writer is refused rather than waited for.
+    """
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as fault:
+        reason = _REASONS.get(fault.errno or 0, f"cannot be opened ({fault.strerror})")
+        raise InvalidInput(f"{file} {reason}.") from fault
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise InvalidInput(f"{file} is not a regular file.")
+    with os.fdopen(handle, "rb") as stream:
+        if status.st_size > limit:
+            raise InvalidInput(f"{file} has {status.st_size:,} bytes; at most {limit:,} are read.")
+        content = stream.read(limit + 1)  # it may have grown since
+    if len(content) > limit:
+        raise InvalidInput(f"{file} grew beyond {limit:,} bytes while it was read.")
+    return content
+
+
+def parse_json(text: bytes, name: str) -> Any:
+    """The value of strict JSON: UTF-8, every key once, finite numbers; raises InvalidInput naming `name`.
+
+    Python's own reader lets NaN, 1e999 and repeated keys pass.
+    """
+    try:
+        return json.loads(
+            text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as fault:
+        raise InvalidInput(f"{name} is no valid JSON ({str(fault)[:100]}).") from fault
+
+
+def shown(value: Any) -> str:
+    """A value for a message: escaped, and cut at 200 characters."""
+    text = ascii(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {shown(key)} stands twice")
+        found[key] = value
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number

@@ -1,0 +1,19 @@
+"""Keyed randomness: every draw comes from a CPU generator made of a seed, a purpose and a position.
+
+So a draw depends neither on the device nor on what else was drawn, fused or resumed before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+__all__ = ["generator"]
+
+
+def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
+    """A CPU generator of its own for this seed, purpose (`weights`, `order`, …) and position (epoch, step, …)."""
+    text = f"{seed}/{purpose}/{'/'.join(map(str, position))}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+    return torch.Generator().manual_seed(number)

@@ -1,0 +1,164 @@
+"""Turns the values of a plan into tensors: real splits, stored sets and their unions, each loaded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from benchmark import datasets, registry
+from benchmark.datasets import Dataset, DatasetFacts
+from benchmark.errors import UsageError
+from benchmark.recipe import Recipe
+from benchmark.space import PIXEL, Space
+from benchmark.store import Store
+from benchmark.values import Data, Images, Made, Real, Stored, Training
+
+__all__ = ["Examples", "Materials", "into_space"]
+
+SMALL = 2**26
+"""Numbers of a training set that is standardised once; a larger one stays uint8 and is standardised by batch."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with labels on the training device."""
+
+    images: torch.Tensor
+    """(N, C, H, W): uint8 pixels, or float32 in `space`."""
+    labels: torch.Tensor
+    """(N,) int64 class ids, or (N, K) float32 probabilities."""
+    space: Space
+    """What the network sees."""
+    facts: DatasetFacts
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: torch.Tensor | slice) -> torch.Tensor:
+        """Some of the images, float32 in `space`."""
+        return into_space(self.images[rows], self.space)
+
+
+def into_space(images: torch.Tensor, space: Space) -> torch.Tensor:
+    """uint8 pixels to float32 in `space`; floats are there already."""
+    return space.from_pixel(images.float() / 255) if images.dtype == torch.uint8 else images
+
+
+class Materials:
+    """Loads datasets and sets for one process; what was asked for once is kept."""
+
+    def __init__(self, store: Store, device: torch.device) -> None:
+        self.store = store
+        self.device = device
+        self._datasets: dict[str, Dataset] = {}
+        self._examples: dict[tuple[Data, str], Examples] = {}
+        self._real: dict[tuple[Real, Space], Examples] = {}
+
+    def dataset(self, name: str) -> Dataset:
+        if name not in self._datasets:
+            self._datasets[name] = datasets.load(name)
+        return self._datasets[name]
+
+    def training_examples(self, data: Data, recipe: Recipe) -> Examples:
+        """The union of a plan's images, in one space, on the device."""
+        key = (data, recipe.statistics)
+        if key not in self._examples:
+            if len(self._examples) > 64:
+                self._examples.clear()
+            self._examples[key] = self._union(data, recipe)
+        return self._examples[key]
+
+    def real_examples(self, real: Real, space: Space) -> Examples:
+        """Real images with class ids, as float32 in `space`."""
+        key = (real, space)
+        if key not in self._real:
+            if len(self._real) > 8:
+                self._real.clear()
+            images, labels, facts = self._pixels(real)
+            self._real[key] = Examples(into_space(images, space), labels, space, facts)
+        return self._real[key]
+
+    def facts(self, training: Training) -> DatasetFacts:
+        """The dataset that a training's first stage comes from."""
+        first = training.stages[0].stream.images[0]
+        if isinstance(first, Stored):
+            return datasets.facts(self.store.read_card(first.digest).dataset)
+        return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
+
+    def _pixels(self, real: Real) -> tuple[torch.Tensor, torch.Tensor, DatasetFacts]:
+        dataset = self.dataset(real.dataset)
+        split = dataset.split(real.split)
+        rows = dataset.indices(real.split, real.part, real.classes)
+        images = torch.from_numpy(split.images[rows]).to(self.device)
+        return images, torch.from_numpy(split.labels[rows]).to(self.device), dataset.facts
+
+    def _union(self, data: Data, recipe: Recipe) -> Examples:
+        if isinstance(data.labels, Training):
+            raise UsageError("this engine does not train under a teacher's labels yet.")
+        parts = [self._part(images, data.labels) for images in data.images]
+        if not parts:
+            raise UsageError("a stage without images cannot be trained.")
+        facts = parts[0][3]
+        space = next((space for _, _, space, _ in parts if space != PIXEL), _network_space(facts, recipe))
+        if len(parts) > 1:
+            images = torch.cat([_converted(images, own, space) for images, _, own, _ in parts])
+            labels = _joined_labels([labels for _, labels, _, _ in parts], len(facts.classes))
+        else:
+            images, labels, _, _ = parts[0]
+            if parts[0][2] == PIXEL and images.dtype != torch.uint8:
+                images = space.from_pixel(images)
+        if images.numel() <= SMALL:
+            images = into_space(images, space)
+        return Examples(images, labels, space, facts)
+
+    def _part(self, images: Images, labels: str) -> tuple[torch.Tensor, torch.Tensor, Space, DatasetFacts]:
+        if isinstance(images, Made):
+            raise UsageError(f"the set of {images.baseline!r} must be made before it is trained on.")
+        if isinstance(images, Real):
+            pixels, classes, facts = self._pixels(images)
+            return pixels, classes, PIXEL, facts
+        return self._stored(images, labels)
+
+    def _stored(self, stored: Stored, labels: str) -> tuple[torch.Tensor, torch.Tensor, Space, DatasetFacts]:
+        synthetic = self.store.read_set(stored.digest)
+        card = synthetic.card
+        dataset = self.dataset(card.dataset)
+        tensors = {name: torch.from_numpy(tensor) for name, tensor in synthetic.tensors.items()}
+        decode = registry.load("decoder", card.decoder.name)
+        images = decode(tensors, dataset, **dict(card.decoder.options))
+        targets = _targets(tensors["labels"], card.labels.kind, card.labels.temperature, labels)
+        if stored.classes is not None:
+            ids = targets if targets.ndim == 1 else targets.argmax(dim=1)
+            kept = torch.isin(ids, torch.tensor(stored.classes))
+            images, targets = images[kept], targets[kept]
+        images = images if images.dtype == torch.uint8 else images.float()
+        return images.to(self.device), targets.to(self.device), card.space, dataset.facts
+
+
+def _network_space(facts: DatasetFacts, recipe: Recipe) -> Space:
+    """Pixels are standardised by the statistics that the recipe names, the dataset's own where it lacks those."""
+    chosen = facts.statistics.get(recipe.statistics, facts.statistics["dataset"])
+    return Space("standardized", chosen.mean, chosen.std)
+
+
+def _converted(images: torch.Tensor, own: Space, space: Space) -> torch.Tensor:
+    pixels = images.float() / 255 if images.dtype == torch.uint8 else own.to_pixel(images)
+    return space.from_pixel(pixels)
+
+
+def _targets(labels: torch.Tensor, kind: str, temperature: float, wanted: str) -> torch.Tensor:
+    """Class ids (N,) or probabilities (N, K); soft labels become ids where hard ones are wanted."""
+    if labels.ndim == 1:
+        return labels.long()
+    if wanted == "hard":
+        return labels.argmax(dim=1)
+    return labels.float() if kind == "probabilities" else torch.softmax(labels.float() / temperature, dim=1)
+
+
+def _joined_labels(parts: list[torch.Tensor], n_classes: int) -> torch.Tensor:
+    """Class ids where all are ids, else probabilities with ids as one-hot rows."""
+    if all(part.ndim == 1 for part in parts):
+        return torch.cat(parts)
+    return torch.cat([F.one_hot(part, n_classes).float() if part.ndim == 1 else part for part in parts])

@@ -1,0 +1,92 @@
+"""What an evaluator is: it plans what must be trained, and says what the outcomes mean. It never trains.
+
+Both halves are pure: the same subject gives the same plan, the same outcomes the same scores. docs/evaluators.md ends
+with a whole evaluator to copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from benchmark.architectures import canonical
+from benchmark.recipe import Recipe
+from benchmark.results import Score
+from benchmark.values import Cell, Data, Made, Outcome, Outcomes, Probe, Real, Stage, Stored, Training
+
+__all__ = ["DEFAULT_ARCHITECTURE", "Evaluator", "Label", "Seen", "Subject", "accuracy_percent", "accuracy_score"]
+
+DEFAULT_ARCHITECTURE = "convnet"
+Label = Hashable
+"""An evaluator's own name for a cell, e.g. `("order", 0, "step", 3)`."""
+Seen = Mapping[Label, Outcomes]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The set under evaluation, and the recipe that it is to be scored by."""
+
+    images: Stored | Made
+    """`Made` only while a plan is estimated; `Stored` when it is carried out."""
+    dataset: str
+    n_classes: int
+    recipe: Recipe
+    method: str
+    ipc: int | None = None
+    track: str = "hard"
+    distil_seed: int | None = None
+
+    @property
+    def test(self) -> Real:
+        return Real(self.dataset, split="test")
+
+    def cell(
+        self,
+        architecture: str = DEFAULT_ARCHITECTURE,
+        recipe: Recipe | None = None,
+        probes: tuple[Probe, ...] | None = None,
+    ) -> Cell:
+        """Train on the whole set from scratch; by default measure accuracy on the test split at the end."""
+        chosen = recipe or self.recipe
+        training = Training((Stage(Data((self.images,))),), canonical(architecture), chosen)
+        return Cell(training, chosen.seeds(), probes or (Probe("accuracy", self.test),))
+
+
+class Evaluator:
+    """Base of all evaluators: a frozen dataclass whose fields are its options, with defaults."""
+
+    def skip_reason(self, subject: Subject) -> str | None:
+        """Why this evaluator says nothing about a subject; None when it does."""
+        return None
+
+    def plan(self, subject: Subject) -> dict[Label, Cell]:
+        """The cells to be trained and measured, under labels of the evaluator's own."""
+        raise NotImplementedError
+
+    def scores(self, subject: Subject, seen: Seen) -> Iterable[Score]:
+        """What the outcomes of the planned cells mean, one score for each number and seed."""
+        raise NotImplementedError
+
+
+def accuracy_percent(outcome: Outcome) -> float | None:
+    """Top-1 accuracy over all classes in percent; None unless the outcome is `ok`."""
+    if outcome.status != "ok":
+        return None
+    found = outcome.at_end()
+    return 100.0 * float(sum(found["correct"])) / float(sum(found["total"]))
+
+
+def accuracy_score(outcome: Outcome, architecture: str, condition: str = "") -> Score:
+    """The score that most evaluators return: accuracy on the test split, one row a seed."""
+    return Score(
+        metric="accuracy",
+        value=accuracy_percent(outcome),
+        unit="percent",
+        higher_is_better=True,
+        architecture=architecture,
+        seed=outcome.seed,
+        condition=condition if outcome.status == "ok" else "; ".join(filter(None, (condition, outcome.reason))),
+        status=outcome.status,
+        numerics=outcome.numerics,
+        device=outcome.device,
+    )

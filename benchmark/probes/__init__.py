@@ -1,0 +1,3 @@
+"""Probes: registered measurements of a trained network."""
+
+__all__: list[str] = []

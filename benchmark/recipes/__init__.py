@@ -1,0 +1,3 @@
+"""Recipes as TOML files; read with `benchmark.recipe.load`."""
+
+__all__: list[str] = []

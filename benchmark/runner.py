@@ -1,0 +1,307 @@
+"""Carries a plan out in plain phases: the sets that must be made, then the networks that must be trained, then rows.
+
+What is stored is not done again, so a killed run goes on where it was. The runner alone turns an exception of one
+piece of work into a row with status `failed` or `error`, and goes on with the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+
+from benchmark import __version__, baseline, datasets, engine, keys, plan, preview, recipe, registry
+from benchmark.errors import DistillBenchError, TrainingDiverged
+from benchmark.evaluator import Subject
+from benchmark.plan import Job
+from benchmark.progress import Progress, duration, say
+from benchmark.results import Score, row
+from benchmark.run import Run, TrialOver
+from benchmark.store import MadeRecord, Store
+from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
+
+__all__ = ["Estimate", "Report", "Runner", "describe"]
+
+FULL_DATA = "full-data"
+"""The method that is scored under the recipe's reference schedule."""
+SMALL_WORK = 0.3
+"""Expected seconds of a baseline without a loop."""
+TRIAL_STEPS = 4
+
+
+@dataclass
+class Report:
+    """What a run did."""
+
+    n_made: int = 0
+    n_trained: int = 0
+    n_reused: int = 0
+    n_rows: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to cost here, before it starts."""
+
+    n_sets: int
+    n_blocks: int
+    n_stored: int
+    distil_seconds: float
+    train_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.distil_seconds + self.train_seconds
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A set as a method's entry: what a row says of it beside its scores."""
+
+    stored: Stored
+    method: str
+    distil_seed: int | None
+
+
+class Runner:
+    """Makes sets and scores them, into one store, on one device."""
+
+    def __init__(self, store: Store, device: str = "auto") -> None:
+        self.store = store
+        self.materials = engine.Materials(store, engine.choose_device(device))
+        self.estimator = engine.Estimator(self.materials)
+        self.report = Report()
+        self._trials: dict[Any, float] = {}
+
+    # Making
+
+    def made_key(self, made: Made) -> str:
+        """The name of a request in the store."""
+        built = baseline.load(made.baseline, made.preset)
+        needed = [keys.training_key(cell.training) for cell in built.needs(made.real, made.seed)]
+        return keys.made_key(replace(made, preset=""), asdict(built), needed)  # type: ignore[call-overload]
+
+    def find(self, made: Made) -> str | None:
+        """The digest of what was made for this request before; None where nothing was."""
+        record = self.store.read_made(self.made_key(made))
+        return record.digest if record else None
+
+    def make(self, wanted: Iterable[Made]) -> dict[Made, str]:
+        """Make what is missing; returns the digests of all that could be made, and reports the rest as problems."""
+        found = {made: self.find(made) for made in wanted}
+        todo = [made for made, known in found.items() if known is None]
+        self.train(engine.join(self._needed(todo)), "networks that baselines need")
+        expected = {made: self._distil_seconds(made) for made in todo}
+        progress = Progress("distilling", sum(expected.values()), len(todo))
+        for made in todo:
+            try:
+                found[made] = self._make_one(made, progress, expected[made])
+                self.report.n_made += 1
+            except DistillBenchError as fault:
+                if not isinstance(fault, TrainingDiverged):
+                    raise
+                self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
+            progress.advance(expected[made])
+        progress.close()
+        return {made: known for made, known in found.items() if known is not None}
+
+    def _make_one(self, made: Made, progress: Progress, expected: float) -> str:
+        key, built = self.made_key(made), baseline.load(made.baseline, made.preset)
+
+        def show(step: int, n: int, text: str) -> None:
+            label = f"{made.baseline} {made.budget} seed {made.seed}: {step}/{n} {text}"
+            progress.within(step / n, expected, label)
+
+        run = Run(self.materials, made.real, made.seed, self.store.work_folder(key), show)
+        started = time.perf_counter()
+        synthetic = built.distill(made.real, made.budget, run)
+        cost = {
+            "seconds": round(time.perf_counter() - started, 3),
+            "image_passes": run.image_passes,
+            "numerics": engine.numerics(self.materials.device),
+        }
+        source = built.source
+        card = replace(
+            synthetic.card,
+            method=made.baseline,
+            preset=made.preset,
+            distil_seed=made.seed,
+            title=source.title,
+            source=source.url,
+            licence=source.licence,
+            citation=source.citation,
+            contributor="DistillBench",
+            cost=cost,
+            made_with={"distillbench": __version__, "torch": torch.__version__.partition("+")[0]},
+        )
+        synthetic = replace(synthetic, card=card)
+        name = self.store.write_set(synthetic, preview.draw(synthetic))
+        self.store.write_made(key, MadeRecord(to_json(made), name, cost))
+        self.store.clear_work(key)
+        return name
+
+    def _needed(self, todo: Sequence[Made]) -> list[Cell]:
+        return [c for made in todo for c in baseline.load(made.baseline, made.preset).needs(made.real, made.seed)]
+
+    def _distil_seconds(self, made: Made) -> float:
+        """Expected seconds of one `distill`: a few steps of its loop are timed once for each kind of request."""
+        built = baseline.load(made.baseline, made.preset)
+        kind = replace(made, seed=0)
+        if built.iterations and kind not in self._trials:
+            trial = Run(self.materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
+            with suppress(TrialOver):
+                built.distill(made.real, made.budget, trial)
+            marks = trial.marks
+            pace = (marks[-1] - marks[1]) / (len(marks) - 2) if len(marks) > 2 else 0.0
+            self._trials[kind] = pace * built.iterations
+        return self._trials.get(kind, SMALL_WORK)
+
+    # Scoring
+
+    def evaluate(self, jobs: Sequence[Job]) -> Report:
+        """Make, train and measure what is missing, and write the rows of every job."""
+        started = time.perf_counter()
+        made = self.make(dict.fromkeys(job.images for job in jobs if isinstance(job.images, Made)))
+        prepared = []
+        for job in jobs:
+            entry = self._entry(job, made)
+            if entry is not None:
+                prepared.append(
+                    (job, plan.load_evaluator(job.evaluator, job.options), entry, self._subject(job, entry))
+                )
+        plans = [evaluator.plan(subject) for _, evaluator, _, subject in prepared]
+        blocks = engine.join(cell for planned in plans for cell in planned.values())
+        errors = self.train(blocks, "training")
+        for (job, evaluator, entry, subject), planned in zip(prepared, plans, strict=True):
+            reason = evaluator.skip_reason(subject)
+            if reason is not None:
+                say(f"{job.evaluator} skips {entry.method}: {reason}")
+                continue
+            seen = {label: self._outcomes(cell, errors) for label, cell in planned.items()}
+            self._write_rows(job, entry, subject, list(evaluator.scores(subject, seen)))
+        self.report.seconds = time.perf_counter() - started
+        return self.report
+
+    def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
+        """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
+        wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
+        found = {one: self.find(one) for one in wanted}
+        todo = [one for one, known in found.items() if known is None]
+        cells = self._needed(todo)
+        for job in jobs:
+            images = job.images if isinstance(job.images, str) else found[job.images] or job.images
+            subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
+            cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
+        blocks = engine.join(cells)
+        missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
+        return Estimate(
+            n_sets=len(todo),
+            n_blocks=len(missing),
+            n_stored=len(blocks) - len(missing),
+            distil_seconds=sum(self._distil_seconds(one) for one in todo),
+            train_seconds=sum(self.estimator.seconds(block) for block in missing),
+        )
+
+    def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
+        """Train the blocks that are missing; returns what went wrong, by training and seed."""
+        todo = engine.missing(blocks, self.store)
+        self.report.n_reused += len(blocks) - len(todo)
+        errors: dict[tuple[Any, int], str] = {}
+        if not todo:
+            return errors
+        expected = {id(block): self.estimator.seconds(block) for block in todo}
+        progress = Progress(title, sum(expected.values()), len(todo))
+
+        def done(block: engine.Block, reason: str) -> None:
+            if reason:
+                errors[block.training, block.seed] = reason
+                self.report.problems.append(f"{block.training.architecture}, seed {block.seed}: {reason}")
+            else:
+                self.report.n_trained += 1
+            progress.advance(expected[id(block)])
+
+        engine.run(todo, self.materials, done, say)
+        progress.close()
+        return errors
+
+    def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
+        """A cell's outcomes, with an `error` in the place of each that could not be had."""
+        broken = [seed for seed in cell.seeds if (cell.training, seed) in errors]
+        missed = (
+            Outcome(seed, probe, "error", reason=errors[cell.training, seed])
+            for seed in broken
+            for probe in cell.probes
+        )
+        return (
+            *engine.outcomes(replace(cell, seeds=tuple(s for s in cell.seeds if s not in broken)), self.store),
+            *missed,
+        )
+
+    def _entry(self, job: Job, made: dict[Made, str]) -> _Entry | None:
+        if isinstance(job.images, str):
+            return self._entry_of(job.images, job)
+        if job.images not in made:
+            return None
+        return _Entry(Stored(made[job.images]), job.images.baseline, job.images.seed)
+
+    def _entry_of(self, name: str, job: Job) -> _Entry:
+        if isinstance(job.images, Made):
+            return _Entry(Stored(name), job.images.baseline, job.images.seed)
+        card = self.store.read_card(name)
+        return _Entry(Stored(name), card.method, card.distil_seed)
+
+    def _subject(self, job: Job, entry: _Entry | Made) -> Subject:
+        chosen = recipe.load(job.recipe)
+        method = entry.baseline if isinstance(entry, Made) else entry.method
+        if method == FULL_DATA and not job.recipe.endswith("/reference"):
+            chosen = chosen.on_full_data()
+        if isinstance(entry, Made):
+            dataset = entry.real.dataset
+            n_classes = len(datasets.facts(dataset).classes)
+            return Subject(entry, dataset, n_classes, chosen, method, entry.budget.ipc, "hard", entry.seed)
+        card = self.store.read_card(entry.stored.digest)
+        n_classes = len(datasets.facts(card.dataset).classes)
+        return Subject(entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed)
+
+    def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
+        version = registry.version("evaluator", job.evaluator)
+        synthetic = self.store.read_set(entry.stored.digest)
+        if self.store.preview(entry.stored.digest) is None:
+            drawn = preview.draw(synthetic)
+            if drawn is not None:
+                self.store.write_preview(entry.stored.digest, drawn)
+        known = {
+            "dataset": subject.dataset,
+            "ipc": subject.ipc,
+            "bytes": synthetic.ledger["total"],
+            "track": subject.track,
+            "method": entry.method,
+            "set": entry.stored.digest,
+            "evaluator": job.evaluator,
+            "version": version,
+            "recipe": subject.recipe.name,
+            "distil_seed": entry.distil_seed,
+        }
+        request = {**known, "options": [list(pair) for pair in job.options], "recipe_digest": subject.recipe.digest}
+        rows = [row(known, score) for score in scores]
+        self.store.write_results(digest(to_json(request)), to_json(request), rows)
+        self.report.n_rows += len(rows)
+
+
+def _unmade(block: engine.Block) -> bool:
+    return any(isinstance(images, Made) for stage in block.training.stages for images in stage.stream.images)
+
+
+def describe(estimate: Estimate) -> str:
+    """One line for people."""
+    return (
+        f"{estimate.n_sets} sets to make (about {duration(estimate.distil_seconds)}), {estimate.n_blocks} trainings to "
+        f"run (about {duration(estimate.train_seconds)}), {estimate.n_stored} stored already: "
+        f"about {duration(estimate.seconds)} in all on this machine"
+    )

@@ -1,0 +1,254 @@
+"""The store: the only code that knows the layout on disk.
+
+    FORMAT                                    {"format": 1}
+    sets/<digest>/tensors.safetensors, card.json, preview.png
+    made/ab/<key>.json                        which set a baseline made of what, and its cost
+    outcomes/ab/<key>-<seed>-<probe>-<numerics>.json   (arrays beside it in .safetensors)
+    results/ab/<id>.json                      derived rows of one set under one evaluator
+    results.parquet, results.csv              all of them, collected
+    work/<key>/                               checkpoints of what is being made
+    tmp/                                      staging
+
+Sets, made and outcomes are immutable and content-addressed: first come, first kept, and two stores merge by copying
+their files together. Hashes cover what is deterministic; cost and dates stand in a part outside them.
+A store reads through to its `fallbacks` (the committed reference store) and never writes there.
+
+Differs from ../shared design: `made/` is new. Two seeds of a deterministic baseline make one set, so a set's card
+cannot say which seeds made it; a record for each request can.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import _outcome_file, durable, tensor_file
+from benchmark._strict import parse_json, read_bytes, shown
+from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
+from benchmark.results import frame, merged, rows_of, write_tables
+from benchmark.synthetic_set import CARD_LIMIT, Card, SyntheticSet
+from benchmark.values import Outcome, canonical_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FORMAT", "MadeRecord", "Store"]
+
+FORMAT = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class MadeRecord:
+    """Which set a request gave: the answer to a `Made`."""
+
+    made: Mapping[str, Any]
+    digest: str
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """A folder of sets, outcomes and results. Opening one that does not exist yet writes nothing."""
+
+    def __init__(self, root: str | Path, fallbacks: Sequence[str | Path] = ()) -> None:
+        self.root = Path(root).expanduser().resolve()
+        self.fallbacks = [Store(place) for place in fallbacks if Path(place).resolve() != self.root]
+        self._check_format()
+
+    @property
+    def roots(self) -> list[Path]:
+        """This store's folder and those it reads through to."""
+        return [self.root, *(fallback.root for fallback in self.fallbacks)]
+
+    @property
+    def staging(self) -> Path:
+        return self.root / "tmp"
+
+    def _check_format(self) -> None:
+        file = self.root / "FORMAT"
+        try:
+            if not self.root.is_dir() and self.root.exists():
+                raise UsageError(f"store {self.root} is not a folder. Name a folder, or one that is to be made.")
+            found = int(json.loads(file.read_text(encoding="utf-8"))["format"]) if file.exists() else FORMAT
+        except (ValueError, KeyError, TypeError) as fault:
+            raise InvalidInput(f'{file} is damaged ({fault}). Fix: write {{"format": {FORMAT}}} into it.') from fault
+        except OSError as fault:
+            raise EnvironmentFault(f"cannot read store {self.root}: {fault.strerror}. Fix: mend or move it.") from fault
+        if found > FORMAT:
+            raise EnvironmentFault(f"store {self.root} has format {found}, this version knows {FORMAT}. Fix: update.")
+
+    def _prepare(self) -> None:
+        durable.write_once(self.root / "FORMAT", canonical_json({"format": FORMAT}).encode(), self.staging)
+
+    def _find(self, *parts: str) -> Path | None:
+        """The first of the stores' files of this relative path."""
+        return next((root.joinpath(*parts) for root in self.roots if root.joinpath(*parts).exists()), None)
+
+    # Sets
+
+    def has_set(self, digest_: str) -> bool:
+        return self._find("sets", digest_, "card.json") is not None
+
+    def set_digests(self) -> list[str]:
+        """Digests of all sets, sorted; a folder of another name is nobody's set."""
+        found = {card.parent.name for root in self.roots for card in root.glob("sets/*/card.json")}
+        return sorted(name for name in found if _DIGEST.fullmatch(name))
+
+    def resolve_set(self, prefix: str) -> str:
+        """The one digest that begins with `prefix`; raises InvalidInput where there is none, or several."""
+        if len(prefix) < 4:
+            raise InvalidInput(f"{prefix!r} is too short for a set. Give the first 4 digits of its digest, or more.")
+        found = [name for name in self.set_digests() if name.startswith(prefix.lower())]
+        if not found and Path(prefix).exists():
+            raise InvalidInput(f"{prefix!r} is not a set of the store yet. Run `distillbench submit {prefix}` first.")
+        if len(found) != 1:
+            what = "no set begins" if not found else f"{len(found)} sets begin"
+            raise InvalidInput(f"{what} with {shown(prefix)} in {self.root}. See `distillbench list set`.")
+        return found[0]
+
+    def read_card(self, digest_: str) -> Card:
+        file = self._set_folder(digest_) / "card.json"
+        try:
+            return Card.from_json(parse_json(read_bytes(file, CARD_LIMIT), file.name))
+        except InvalidInput as fault:
+            raise InvalidInput(f"{file.parent}: {fault}") from fault
+
+    def read_set(self, digest_: str) -> SyntheticSet:
+        """A stored set, checked against its digest; raises InvalidInput when it is missing or damaged."""
+        folder = self._set_folder(digest_)
+        synthetic = SyntheticSet(tensor_file.read(folder / "tensors.safetensors"), self.read_card(digest_))
+        if synthetic.digest != digest_:
+            raise InvalidInput(f"{folder} is damaged: its content has digest {synthetic.digest[:12]}…. Fix: delete it.")
+        return synthetic
+
+    def write_set(self, synthetic: SyntheticSet, preview: bytes | None = None) -> str:
+        """Validate a set and take it in; returns its digest. A set that is there already stays as it is."""
+        synthetic.validate()
+        name = synthetic.digest
+        if self.has_set(name):
+            return name
+        self._prepare()
+        with durable.staging_folder(self.staging) as folder:
+            (folder / "tensors.safetensors").write_bytes(tensor_file.to_bytes(synthetic.tensors))
+            text = json.dumps(synthetic.card.to_json(), indent=1, sort_keys=True, allow_nan=False)
+            (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+            if preview is not None:
+                (folder / "preview.png").write_bytes(preview)
+            placed = durable.place_folder(folder, self.root / "sets" / name)
+        if not placed and not self.has_set(name):
+            raise EnvironmentFault(f"{self.root / 'sets' / name} holds no whole set. Fix: delete it, and try again.")
+        return name
+
+    def preview(self, digest_: str) -> Path | None:
+        return self._find("sets", digest_, "preview.png")
+
+    def write_preview(self, digest_: str, preview: bytes) -> None:
+        if self.preview(digest_) is None and (self.root / "sets" / digest_).is_dir():
+            durable.write_once(self.root / "sets" / digest_ / "preview.png", preview, self.staging)
+
+    def _set_folder(self, digest_: str) -> Path:
+        card = self._find("sets", digest_, "card.json")
+        if card is None:
+            raise InvalidInput(f"there is no set {digest_[:12]}… in {self.root}. See `distillbench list set`.")
+        return card.parent
+
+    # What baselines made
+
+    def read_made(self, key: str) -> MadeRecord | None:
+        """What was made for a request; None where nothing was, the record is damaged, or its set is gone."""
+        found = (_made_record(root / "made" / key[:2] / f"{key}.json") for root in self.roots)
+        return next((record for record in found if record and self.has_set(record.digest)), None)
+
+    def write_made(self, key: str, record: MadeRecord) -> None:
+        """Take a record in; one that answers for this key already stays, one that no longer does is replaced."""
+        self._prepare()
+        if self.read_made(key) is None:
+            text = json.dumps(dataclasses.asdict(record), sort_keys=True, allow_nan=False)
+            durable.write_replacing(self.root / "made" / key[:2] / f"{key}.json", text.encode(), self.staging)
+
+    def made_records(self) -> Iterator[MadeRecord]:
+        """Every record, in the order of the keys."""
+        files = {file.name: file for root in reversed(self.roots) for file in root.glob("made/*/*.json")}
+        found = (_made_record(files[name]) for name in sorted(files))
+        return (record for record in found if record is not None)
+
+    def work_folder(self, key: str) -> Path:
+        """A folder for checkpoints of what is being made under this key; raises EnvironmentFault."""
+        folder = self.root / "work" / key
+        with durable.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def clear_work(self, key: str) -> None:
+        shutil.rmtree(self.root / "work" / key, ignore_errors=True)
+
+    # Outcomes
+
+    def read_outcome(self, name: str) -> Outcome | None:
+        """The outcome of this name (`keys.outcome_name`); where several numerics are stored, the first by name.
+
+        A damaged file counts as absent, so that its block is trained again.
+        """
+        files = (file for root in self.roots for file in sorted(root.glob(f"outcomes/{name[:2]}/{name}-*.json")))
+        found = (_outcome_file.read(file, name) for file in files)
+        return next((outcome for outcome in found if outcome is not None), None)
+
+    def write_outcome(self, name: str, training: Any, outcome: Outcome, cost: Mapping[str, Any]) -> None:
+        """Take an outcome in, arrays in a file beside it; a damaged one of its name and numerics is replaced.
+
+        Raises InvalidInput where its value cannot be stored.
+        """
+        text, arrays = _outcome_file.encode(name, training, outcome, cost)
+        self._prepare()
+        base = self.root / "outcomes" / name[:2] / f"{name}-{outcome.numerics}"
+        file, beside = Path(f"{base}.json"), Path(f"{base}{_outcome_file.ARRAYS}")
+        if _outcome_file.read(file, name) is not None:
+            return
+        if arrays:  # first, so that whoever sees the record finds them
+            durable.write_replacing(beside, arrays, self.staging)
+        durable.write_replacing(file, text, self.staging)
+
+    # Results
+
+    def write_results(self, name: str, request: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Put the rows of one set under one evaluator in place of older ones."""
+        self._prepare()
+        text = json.dumps({"format": FORMAT, "request": dict(request), "rows": list(rows)}, sort_keys=True)
+        durable.write_replacing(self.root / "results" / name[:2] / f"{name}.json", text.encode(), self.staging)
+
+    def results(self) -> pd.DataFrame:
+        """All result rows of this store and its fallbacks, each once, in one table of `results.COLUMNS`."""
+        files = {file.name: file for root in reversed(self.roots) for file in root.glob("results/*/*.json")}
+        return merged(frame(row for name in sorted(files) for row in self._rows(files[name])))
+
+    def _rows(self, file: Path) -> list[dict[str, Any]]:
+        """The rows of a file; of a damaged one none, and a line that says so: they can be derived again."""
+        try:
+            return rows_of(file)
+        except InvalidInput as fault:
+            print(f"left out: {fault}", file=sys.stderr)
+            return []
+
+    def collect(self) -> pd.DataFrame:
+        """Write results.parquet and results.csv from all rows, and return them; sweep up after killed writers."""
+        table = self.results()
+        self._prepare()
+        durable.sweep(self.staging)
+        write_tables(table, self.root, self.staging)
+        return table
+
+
+def _made_record(file: Path) -> MadeRecord | None:
+    """The record in a file; None where there is none that can be read."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return MadeRecord(dict(stored["made"]), str(stored["digest"]), dict(stored["cost"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -1,0 +1,117 @@
+"""Fixtures of this room: sets of digits made by hand, a registry of one's own, the command line in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark import cli, datasets, registry, tensor_file
+from benchmark.space import PIXEL
+from benchmark.synthetic_set import Array, Card, SyntheticSet
+
+SetMaker = Callable[..., SyntheticSet]
+FolderMaker = Callable[..., Path]
+Command = Callable[..., "Answer"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def digits_tensors(per_class: int = 1, seed: int = 0) -> dict[str, Array]:
+    """Random pixel images of digits, class by class."""
+    images = np.random.default_rng(seed).random((10 * per_class, 1, 8, 8), dtype=np.float32)
+    return {"images": images, "labels": np.repeat(np.arange(10), per_class)}
+
+
+@pytest.fixture
+def make_set() -> SetMaker:
+    """Build a valid set of digits; tensors and card fields may be replaced."""
+
+    def make(
+        per_class: int = 1, seed: int = 0, tensors: Mapping[str, Array] | None = None, **card: Any
+    ) -> SyntheticSet:
+        known: dict[str, Any] = {
+            "dataset": "digits",
+            "dataset_digest": datasets.facts("digits").digest,
+            "space": PIXEL,
+            "method": "by-hand",
+            "ipc": per_class,
+        }
+        return SyntheticSet(tensors or digits_tensors(per_class, seed), Card(**{**known, **card}))
+
+    return make
+
+
+@pytest.fixture
+def set_folder(tmp_path: Path) -> FolderMaker:
+    """Write the folder of a set as a contributor would; fields that are None are left out of the card."""
+
+    def write(name: str = "my-set", tensors: Mapping[str, Array] | None = None, **card: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        known = {
+            "format": 1,
+            "dataset": "digits",
+            "dataset_digest": datasets.facts("digits").digest,
+            "space": {"kind": "pixel"},
+            "method": "by-hand",
+            "ipc": 1,
+            **card,
+        }
+        fields = {key: value for key, value in known.items() if value is not None}
+        (folder / "card.json").write_text(json.dumps(fields), encoding="utf-8")
+        (folder / "tensors.safetensors").write_bytes(tensor_file.to_bytes(tensors or digits_tensors()))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget afterwards which folders of plug-ins were added."""
+    monkeypatch.delenv(registry.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(registry, "_extra_folders", [])
+    registry._files.cache_clear()
+    yield
+    os.environ.pop(registry.ENVIRONMENT, None)
+    registry._files.cache_clear()
+
+
+@pytest.fixture
+def command(own_registry: None, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run `distillbench` in this process."""
+
+    def run(*arguments: str | Path) -> Answer:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Answer(int(str(stopped.value.code or 0)), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def listing() -> Callable[[Path], dict[str, str]]:
+    """Every file below a folder with its sha256, every empty folder with nothing: what must stay the same."""
+
+    def listed(root: Path) -> dict[str, str]:
+        return {
+            str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            for path in sorted(root.rglob("*"))
+        }
+
+    return listed

@@ -1,0 +1,28 @@
+"""A store with one small set of digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark import engine
+from benchmark.run import Run
+from benchmark.store import Store
+from benchmark.values import Real, Stored
+
+
+@pytest.fixture
+def materials(tmp_path: Path) -> engine.Materials:
+    return engine.Materials(Store(tmp_path / "store"), torch.device("cpu"))
+
+
+@pytest.fixture
+def stored(materials: engine.Materials) -> Stored:
+    """Two images of each digit, as indices."""
+    run = Run(materials, Real("digits"), seed=0)
+    synthetic = run.of_indices(run.random_rows(2), ipc=2)
+    synthetic = replace(synthetic, card=replace(synthetic.card, method="two-of-each"))
+    return Stored(materials.store.write_set(synthetic))

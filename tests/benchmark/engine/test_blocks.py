@@ -1,0 +1,182 @@
+"""Blocks: joined, stored, resumed, repeated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark import engine
+from benchmark.engine import blocks as blocks_module
+from benchmark.errors import UsageError
+from benchmark.evaluator import accuracy_percent
+from benchmark.recipe import Recipe
+from benchmark.store import Store
+from benchmark.values import Cell, Data, Probe, Real, Stage, Stored, Training
+
+TEST = Real("digits", "test")
+RECIPE = Recipe("short", epochs=3)
+
+
+def cell(
+    stored: Stored, *probes: Probe, architecture: str = "mlp", recipe: Recipe = RECIPE, seeds: Any = (0, 1)
+) -> Cell:
+    training = Training((Stage(Data((stored,))),), architecture, recipe)
+    return Cell(training, tuple(seeds), probes or (Probe("accuracy", TEST),))
+
+
+def files(store: Store) -> dict[str, bytes]:
+    return {str(f.relative_to(store.root)): f.read_bytes() for f in sorted(store.root.glob("outcomes/*/*"))}
+
+
+def deterministic(store: Store) -> dict[str, Any]:
+    """The hashed part of every outcome, by file name."""
+    return {name: json.loads(text)["sha256"] for name, text in files(store).items() if name.endswith(".json")}
+
+
+def test_two_evaluators_share_a_training(stored: Stored) -> None:
+    accuracy, losses = Probe("accuracy", TEST), Probe("losses", TEST)
+    joined = engine.join([cell(stored, accuracy), cell(stored, losses), cell(stored, accuracy, losses)])
+    assert [block.seed for block in joined] == [0, 1]
+    assert all(block.probes == (accuracy, losses) for block in joined)
+
+
+def test_what_is_stored_is_not_trained_again(materials: engine.Materials, stored: Stored) -> None:
+    asked = engine.join([cell(stored)])
+    engine.run(asked, materials)
+    assert engine.missing(asked, materials.store) == []
+    before = files(materials.store)
+    assert len(before) == 2
+    wider = engine.join([cell(stored, seeds=(0, 1, 2))])
+    assert [block.seed for block in engine.missing(wider, materials.store)] == [2]
+
+
+def test_the_same_numerics_give_the_same_bits(tmp_path: Path, materials: engine.Materials, stored: Stored) -> None:
+    """Two empty stores; in the second, other work comes before, after and between."""
+    probes = (Probe("accuracy", TEST), Probe("logits", TEST))
+    wanted = cell(stored, *probes, architecture="convnet", recipe=RECIPE.vary(augmentation="dsa"))
+    engine.run(engine.join([wanted]), materials)
+    second = engine.Materials(Store(tmp_path / "second"), torch.device("cpu"))
+    second.store.write_set(materials.store.read_set(stored.digest))
+    queue = engine.join([cell(stored, architecture="lenet", seeds=(4,)), wanted, cell(stored, seeds=(9,))])
+    engine.run([queue[0], queue[2], queue[3], queue[1]], second)
+    first_hashes, second_hashes = deterministic(materials.store), deterministic(second.store)
+    assert first_hashes.items() <= second_hashes.items()
+    arrays = {name: data for name, data in files(materials.store).items() if name.endswith(".safetensors")}
+    assert arrays and arrays.items() <= files(second.store).items()
+
+
+def test_a_damaged_outcome_is_trained_again(materials: engine.Materials, stored: Stored) -> None:
+    asked = engine.join([cell(stored)])
+    engine.run(asked, materials)
+    victim = next(iter(materials.store.root.glob("outcomes/*/*.json")))
+    victim.write_text(victim.read_text()[:-30])
+    assert len(engine.missing(asked, materials.store)) == 1
+
+
+def test_a_probe_asked_for_later_checks_what_it_overlaps(materials: engine.Materials, stored: Stored) -> None:
+    engine.run(engine.join([cell(stored, seeds=(0,))]), materials)
+    both = engine.join([cell(stored, Probe("accuracy", TEST), Probe("losses", TEST), seeds=(0,))])
+    said: list[str] = []
+    engine.run(engine.missing(both, materials.store), materials, warn=said.append)
+    assert said == []
+    found, cost = engine.run_block(both[0], materials)
+    lie = replace(found[0], value={"end": {"correct": [0] * 10, "total": [1] * 10}})
+    blocks_module.store_block(both[0], [lie, found[1]], cost, materials.store, said.append)
+    assert len(said) == 1 and "another result" in said[0]
+
+
+def test_a_diverged_training_fails_and_is_never_ten_percent(materials: engine.Materials, stored: Stored) -> None:
+    wanted = cell(stored, recipe=replace(RECIPE, learning_rate=1e12, epochs=20))
+    engine.run(engine.join([wanted]), materials)
+    found = engine.outcomes(wanted, materials.store)
+    assert [outcome.status for outcome in found] == ["failed", "failed"]
+    assert [accuracy_percent(outcome) for outcome in found] == [None, None]
+    assert "loss is" in found[0].reason
+
+
+def test_an_architecture_that_does_not_fit_is_skipped_with_the_reason(
+    materials: engine.Materials, stored: Stored
+) -> None:
+    wanted = cell(stored, architecture="vgg11", seeds=(0,))
+    engine.run(engine.join([wanted]), materials)
+    (outcome,) = engine.outcomes(wanted, materials.store)
+    assert outcome.status == "skipped" and "vgg11" in outcome.reason
+
+
+def test_probes_at_epochs_are_taken_before_and_during_training(materials: engine.Materials, stored: Stored) -> None:
+    wanted = cell(stored, Probe("accuracy", TEST, at=(0, 2, "end")), seeds=(0,))
+    engine.run(engine.join([wanted]), materials)
+    (outcome,) = engine.outcomes(wanted, materials.store)
+    assert list(outcome.value) == ["epoch-0", "epoch-2", "end"]
+    assert outcome.value["epoch-0"] != outcome.value["end"]
+
+
+def test_accuracy_counts_agree_with_the_logits(materials: engine.Materials, stored: Stored) -> None:
+    masked = Probe("accuracy", TEST, (("among", (0, 1)),))
+    wanted = cell(stored, Probe("accuracy", TEST), Probe("logits", TEST), masked, seeds=(0,))
+    engine.run(engine.join([wanted]), materials)
+    accuracy, logits, among = (outcome.at_end() for outcome in engine.outcomes(wanted, materials.store))
+    labels = materials.dataset("digits").test.labels
+    predicted = logits["logits"].argmax(axis=1)
+    assert sum(accuracy["correct"]) == (predicted == labels).sum()
+    assert accuracy["total"] == [int((labels == c).sum()) for c in range(10)]
+    assert sum(among["correct"][2:]) == 0 and sum(among["correct"]) > 0
+
+
+def test_a_fault_of_the_machine_is_told_and_not_stored(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any) -> Any:
+        raise RuntimeError("CUDA out of memory\nlong trace")
+
+    monkeypatch.setattr(blocks_module, "build_network", no_memory)
+    told: list[str] = []
+    engine.run(engine.join([cell(stored, seeds=(0,))]), materials, done=lambda block, reason: told.append(reason))
+    assert told == ["RuntimeError: CUDA out of memory"]
+    assert files(materials.store) == {}
+
+
+def test_several_stages_and_a_memory_are_refused_with_a_sentence(materials: engine.Materials, stored: Stored) -> None:
+    data = Data((stored,))
+    for stages in ((Stage(data), Stage(data)), (Stage(data, memory=data),), ()):
+        block = engine.Block(Training(stages, "mlp", RECIPE), 0, (Probe("accuracy", TEST),))
+        with pytest.raises(UsageError, match="one stage"):
+            engine.run_block(block, materials)
+
+
+def test_cost_counts_steps_and_image_passes(materials: engine.Materials, stored: Stored) -> None:
+    block = engine.join([cell(stored, recipe=RECIPE.vary(batch_size=8))])[0]
+    _, cost = engine.run_block(block, materials)
+    assert cost["steps"] == 9 and cost["image_passes"] == 60 and cost["seconds"] > 0
+
+
+def test_the_estimate_multiplies_timed_steps(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = engine.Estimator(materials)
+    monkeypatch.setattr(estimator, "_time", lambda *_: (0.5, 0.001))
+    block = engine.join([cell(stored, recipe=RECIPE.vary(epochs=60, batch_size=8))])[0]
+    assert estimator.seconds(block) == pytest.approx(60 * 3 * 0.5 + 797 * 0.001)
+    shorter = replace(block, training=replace(block.training, recipe=RECIPE.vary(passes=40, batch_size=8)))
+    assert estimator.seconds(shorter) == pytest.approx(2 * 3 * 0.5 + 797 * 0.001)
+
+
+def test_the_estimate_times_real_steps(materials: engine.Materials, stored: Stored) -> None:
+    short, long = (engine.join([cell(stored, recipe=RECIPE.vary(epochs=n))])[0] for n in (100, 10_000))
+    estimator = engine.Estimator(materials)
+    assert 0 < estimator.seconds(short) < estimator.seconds(long)
+    assert estimator.seconds(engine.join([cell(stored, architecture="vgg11")])[0]) == 0
+
+
+def test_devices_are_named_or_refused() -> None:
+    assert engine.choose_device("cpu").type == "cpu"
+    with pytest.raises(UsageError, match="unknown device"):
+        engine.choose_device("tpu-nine")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no CUDA device"):
+            engine.choose_device("cuda")

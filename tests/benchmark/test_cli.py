@@ -1,0 +1,581 @@
+"""The command line: every bad input has its exit code, one clear line with the fix, and writes nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+
+from benchmark import cli, datasets, registry, results, tensor_file
+from benchmark.cli import cli as group
+from benchmark.durable import write_replacing
+from benchmark.errors import TrainingDiverged
+from benchmark.store import Store
+from benchmark.synthetic_set import SyntheticSet
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+SetMaker = Callable[..., SyntheticSet]
+FolderMaker = Callable[..., Path]
+Command = Callable[..., Any]
+Listing = Callable[[Path], dict[str, str]]
+DIGEST = datasets.facts("digits").digest
+IMAGES = np.random.default_rng(0).random((10, 1, 8, 8), dtype=np.float32)
+LABELS = np.arange(10)
+
+
+@pytest.fixture
+def place(tmp_path: Path, make_set: SetMaker) -> Path:
+    """A store with one set in it."""
+    store = Store(tmp_path / "store")
+    store.write_set(make_set(seed=7, method="was-there"))
+    return store.root
+
+
+# What works
+
+
+def test_a_set_is_submitted_listed_and_known_again(command: Command, set_folder: FolderMaker, tmp_path: Path) -> None:
+    folder, store = set_folder(title="Mine", distil_seed=4), tmp_path / "new" / "store"
+    first = command("submit", folder, "--store", store)
+    digest = first.out.strip()
+    assert first.code == 0 and re.fullmatch(r"[0-9a-f]{64}", digest)
+    assert first.err == f"stored. Next: distillbench evaluate {digest[:12]}\n"
+    assert (store / "sets" / digest / "preview.png").exists()
+    again = command("submit", folder, "--store", store, "--json")
+    assert json.loads(again.out) == {"set": digest, "method": "by-hand", "bytes": 2570, "new": False}
+    listed = json.loads(command("list", "set", "--store", store, "--json").out)
+    assert listed == [
+        {
+            "set": digest[:12],
+            "dataset": "digits",
+            "method": "by-hand",
+            "ipc": 1,
+            "seed": 4,
+            "space": "pixel",
+            "labels": "hard",
+        }
+    ]
+    assert digest[:12] in command("list", "set", "--store", store).out
+
+
+def test_submitting_changes_nothing_of_the_contributor_s(
+    command: Command, set_folder: FolderMaker, tmp_path: Path, listing: Listing
+) -> None:
+    folder = set_folder()
+    (folder / "README").write_text("passed over")
+    before = listing(folder)
+    assert command("submit", folder, "--store", tmp_path / "store").code == 0
+    assert listing(folder) == before
+
+
+def test_a_digest_is_all_that_stdout_holds(command: Command, set_folder: FolderMaker, tmp_path: Path) -> None:
+    assert len(command("submit", set_folder(), "--store", tmp_path / "store").out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", [*registry.KINDS, "plan"])
+def test_every_kind_is_listed_as_a_table_and_as_json(command: Command, tmp_path: Path, kind: str) -> None:
+    rows = json.loads(command("list", kind, "--json", "--store", tmp_path / "store").out)
+    assert rows and all(row["kind"] == kind and row["summary"] for row in rows)
+    lines = command("list", kind, "--store", tmp_path / "store").out.splitlines()
+    assert len(lines) == len(rows) + 1 and lines[0].startswith("kind")
+    if kind == "dataset":
+        assert next(row["digest"] for row in rows if row["name"] == "digits") == DIGEST
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_a_kind_all_plug_ins_are_listed(command: Command) -> None:
+    rows = json.loads(command("list", "--json").out)
+    assert {row["kind"] for row in rows} == set(registry.KINDS)
+
+
+def test_a_set_that_cannot_be_read_does_not_hide_the_others(command: Command, place: Path, make_set: SetMaker) -> None:
+    digest = Store(place).write_set(make_set())
+    (place / "sets" / digest / "card.json").write_text("{")
+    answer = command("list", "set", "--store", place)
+    assert answer.code == 0
+    assert "was-there" in answer.out and digest[:12] not in answer.out
+    assert answer.err.startswith("left out: ") and digest in answer.err
+
+
+def test_scores_are_means_over_seeds_of_each_set(make_set: SetMaker, command: Command, tmp_path: Path) -> None:
+    from benchmark._tables import score_rows
+
+    known = {"dataset": "digits", "bytes": 650, "track": "hard", "evaluator": "cross-architecture", "version": 1}
+    subject = {**known, "recipe": "standard-v1", "method": "m", "set": "a" * 64}
+    rows = []
+    for ipc, distil_seed in ((None, None), (1, 0), (1, 1)):
+        for seed, value in ((0, 50.0), (1, 53.0)):
+            score = results.Score("accuracy", value, "percent", True, "mlp", seed)
+            rows.append(results.row({**subject, "ipc": ipc, "distil_seed": distil_seed}, score))
+        failed = results.Score("accuracy", None, "percent", True, "mlp", 2, "nan", "failed")
+        rows.append(results.row({**subject, "ipc": ipc, "distil_seed": distil_seed}, failed))
+    found = score_rows(results.frame(rows), ["a" * 64])
+    assert [(row["ipc"], row["distil_seed"]) for row in found] == [(1, 0), (1, 1), (None, None)]
+    assert {(row["mean"], row["sd"], row["n"], row["set"]) for row in found} == {(51.5, 2.12, 2, "a" * 12)}
+    assert score_rows(results.frame(rows), ["b" * 64]) == []
+    json.dumps(found)
+
+
+def test_a_plan_makes_what_nothing_scores_and_a_dry_run_makes_nothing(command: Command, tmp_path: Path) -> None:
+    plan, store = tmp_path / "mine.toml", tmp_path / "store"
+    plan.write_text('[[make]]\ndataset = "digits"\nbaselines = ["class-mean", "random-real"]\nipc = 1\n')
+    dry = command("evaluate", "--plan", plan, "--dry-run", "--json", "--device", "cpu", "--store", store)
+    assert json.loads(dry.out)["n_sets"] == 2 and json.loads(dry.out)["n_blocks"] == 0
+    assert not store.exists() or not list(store.rglob("*.*"))
+    done = command("evaluate", "--plan", plan, "--device", "cpu", "--store", store)
+    assert (done.code, done.out) == (0, "") and "made 2 sets" in done.err
+    assert len(Store(store).set_digests()) == 2
+    again = command("evaluate", "--plan", plan, "--device", "cpu", "--store", store)
+    assert again.code == 0 and "made 0 sets" in again.err
+
+
+# What does not
+
+
+def refused(answer: Any, code: int, message: str) -> None:
+    """Check code and message, and that nothing but one clear line came."""
+    assert answer.code == code, answer.err
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert answer.out == ""
+
+
+USAGE: list[tuple[list[str], str]] = [
+    (["lst"], "No such command 'lst'"),
+    (["list", "evaluators"], "unknown kind 'evaluators'. Did you mean 'evaluator'? Known: architecture, "),
+    (["list", "--colour"], "No such option"),
+    (["submit"], "Missing argument 'FOLDER'"),
+    (["distill", "random-reel", "--dataset", "digits", "--ipc", "1"], "unknown baseline 'random-reel'. Did you mean"),
+    (["distill", "random-real", "--dataset", "digit", "--ipc", "1"], "unknown dataset 'digit'. Did you mean 'digits'?"),
+    (["distill", "random-real", "--dataset", "digits", "--ipc", "0"], "--ipc is 0; it must be at least 1."),
+    (["distill", "random-real", "--dataset", "digits", "--ipc", "-3"], "--ipc is -3; it must be at least 1."),
+    (["distill", "random-real", "--dataset", "digits", "--ipc", "one"], "'one' is not a valid integer"),
+    (["distill", "random-real", "--dataset", "digits", "--bytes", "0"], "--bytes is 0; it must be at least 1."),
+    (["distill", "random-real", "--dataset", "digits"], "Give --ipc or --bytes."),
+    (["distill", "random-real", "--dataset", "digits", "--ipc", "1", "--bytes", "9"], "Give one of them."),
+    (["distill", "random-real", "--dataset", "digits", "--ipc", "1", "--seed", "-1"], "--seed is -1; it must be 0"),
+    (["distill", "random-real", "--ipc", "1"], "Missing option '--dataset'"),
+    (["distill", "random-real", "--dataset", "gone.npz", "--ipc", "1"], "there is no such file or folder"),
+    (["evaluate"], "name some sets, or a --plan"),
+    (["evaluate", "SET", "--plan", "demo"], "name some sets, or a --plan"),
+    (["evaluate", "SET", "--evaluator", "cros-architecture"], "unknown evaluator 'cros-architecture'. Did you mean"),
+    (["evaluate", "SET", "--recipe", "standard-v9"], "unknown recipe 'standard-v9'. Did you mean 'standard-v1'?"),
+    (["evaluate", "SET", "--architecture", "covnet"], "unknown architecture 'covnet'. Did you mean 'convnet'?"),
+    (["evaluate", "SET", "--architecture", "convnet:deep=3"], "unknown option of architecture 'convnet' 'deep'"),
+    (["evaluate", "SET", "--architecture", "mlp", "--evaluator", "augmentation"], "unknown option of augmentation"),
+    (["evaluate", "--plan", "dmo"], "unknown plan 'dmo'. Did you mean 'demo'?"),
+    (["evaluate", "--plan", "demo", "--recipe", "standard-v1"], "a plan says itself how its sets are scored"),
+    (["leaderboard"], "the store holds no results yet. Run `distillbench demo`, or evaluate a set."),
+    (["test", "evaluator", "none"], "unknown evaluator 'none'"),
+    (["test", "evaluators", "none"], "unknown kind of plug-in 'evaluators'. Did you mean 'evaluator'?"),
+    (["list", "--plugins", "gone"], "is not a folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), USAGE, ids=[" ".join(arguments) for arguments, _ in USAGE])
+def test_wrong_usage_is_2_and_names_the_fix(
+    command: Command, place: Path, listing: Listing, arguments: list[str], message: str
+) -> None:
+    before = listing(place)
+    (digest,) = Store(place).set_digests()
+    arguments = [digest[:12] if argument == "SET" else argument for argument in arguments]
+    options = [] if arguments[0] == "lst" else ["--store", str(place)]
+    refused(command(*arguments, *options), 2, message)
+    assert listing(place) == before
+
+
+def card_text(**changes: Any) -> str:
+    card = {
+        "format": 1,
+        "dataset": "digits",
+        "dataset_digest": DIGEST,
+        "space": {"kind": "pixel"},
+        "method": "by-hand",
+        "ipc": 1,
+    }
+    return json.dumps({**card, **changes})
+
+
+def packed(header: str, buffer: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header.encode() + buffer
+
+
+def standardized() -> dict[str, Any]:
+    statistics = datasets.facts("digits").statistics["dataset"]
+    return {"kind": "standardized", "mean": list(statistics.mean), "std": list(statistics.std)}
+
+
+BAD_CARDS: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "card.json is no valid JSON"),
+    "not json": ("{'a': 1}", "card.json is no valid JSON"),
+    "a list": ("[]", "card.json must hold one JSON object"),
+    "a key twice": (card_text()[:-1] + ', "ipc": 1}', "the key 'ipc' stands twice"),
+    "NaN": (card_text(cost={"seconds": float("nan")}), "NaN is no JSON"),
+    "1e999": (card_text()[:-1] + ', "cost": {"seconds": 1e999}}', "1e999 is too large a number"),
+    "5000 digits": (card_text()[:-1] + f', "distil_seed": {"9" * 5000}' + "}", "card.json is no valid JSON"),
+    "a BOM": (b"\xef\xbb\xbf" + card_text().encode(), "card.json is no valid JSON"),
+    "UTF-16": (card_text().encode("utf-16"), "card.json is no valid JSON"),
+    "deep": ("[" * 60_000, "card.json is no valid JSON"),
+    "1 MB": (card_text(notes="x" * 2**20), "bytes; at most 65,536 are read"),
+    "unknown field": (card_text(distill_seed=1), "unknown field 'distill_seed'. Did you mean 'distil_seed'?"),
+    "future format": (card_text(format=2), "has format 2; this version reads up to 1. Fix: update"),
+    "ipc 0": (card_text(ipc=0), "field 'ipc' is 0; it must be null or a whole number from 1"),
+    "wrong ipc": (card_text(ipc=2), "card.json says 2 images per class, but the classes hold [1, 1"),
+    "unknown dataset": (card_text(dataset="digit"), "unknown dataset 'digit'. Did you mean 'digits'?"),
+    "a path for a dataset": (card_text(dataset="tests"), "unknown dataset 'tests'"),
+    "another dataset's digest": (card_text(dataset_digest="0" * 64), "is not that of 'digits' here"),
+    "unknown decoder": (card_text(decoder={"name": "os.system"}), "unknown decoder 'os.system'"),
+    "standardized, though pixels": (card_text(space=standardized()), "They resemble pixels. Fix: declare"),
+    "a script": (card_text(method="<script>alert(1)</script>"), "field 'method' is '<script>"),
+    "a terminal's escape": (card_text(title="\x1b]0;x\x07"), "characters without a shape (U+0007, U+001B)"),
+    "a lone surrogate": (card_text(made_with={"a": "\ud800"}), "characters without a shape (U+D800)"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_CARDS.values(), ids=BAD_CARDS)
+def test_a_bad_card_is_3_and_nothing_is_written(
+    command: Command, place: Path, set_folder: FolderMaker, listing: Listing, content: str | bytes, message: str
+) -> None:
+    folder, before = set_folder(), listing(place)
+    (folder / "card.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    answer = command("submit", folder, "--store", place)
+    refused(answer, 3, message)
+    assert len(answer.err.splitlines()) == 1 and len(answer.err) < 800
+    assert listing(place) == before
+
+
+def broken(images: Any = IMAGES, labels: Any = LABELS) -> bytes:
+    return tensor_file.to_bytes({"images": np.asarray(images), "labels": np.asarray(labels)})
+
+
+def with_nan() -> Any:
+    images = IMAGES.copy()
+    images[3, 0, 0, 0] = np.nan
+    return images
+
+
+BAD_TENSORS: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "is empty. Fix: write or download it again"),
+    "truncated": (broken()[:-100], "The file is truncated or damaged. Fix: write or download it again."),
+    "truncated in the header": (broken()[:50], "is truncated"),
+    "a pickle": (b"\x80\x04\x95cos\nsystem\n(S'touch pwned'\ntR.", "is a pickle or zip file, which is never opened"),
+    "a torch file": (b"PK\x03\x04" + bytes(100), "is a pickle or zip file, which is never opened"),
+    "a git-lfs pointer": (b"version https://git-lfs.github.com/spec/v1", "a git-lfs pointer, not the file itself"),
+    "NaN": (broken(with_nan()), "holds 1 values that are NaN or infinite, the first at flat index 192"),
+    "labels out of range": (broken(labels=LABELS + 1), "tensor 'labels' holds 10; digits has classes 0 to 9."),
+    "negative labels": (broken(labels=LABELS - 1), "tensor 'labels' holds -1; digits has classes 0 to 9."),
+    "float labels": (broken(labels=LABELS.astype("f4")), "hard labels are whole numbers of shape (N,). Fix:"),
+    "scalar labels": (broken(labels=np.int64(3)), "tensor 'labels' is int64 of shape ()"),
+    "NHWC": (broken(IMAGES.transpose(0, 2, 3, 1)), "It looks like NHWC. Fix: transpose(0, 3, 1, 2)."),
+    "float64": (broken(IMAGES.astype("f8")), "has dtype float64; allowed: uint8, float16, float32"),
+    "0 to 255": (broken(IMAGES * 255), "They resemble pixels of 0 to 255. Fix: divide them by 255"),
+    "standardized": (broken((IMAGES - 0.3) / 0.37), "They resemble standardized images. Fix: declare"),
+    "another tensor": (tensor_file.to_bytes({"images": IMAGES, "y": LABELS}), "reads images and labels, no more"),
+    "a tensor twice": (
+        packed('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{}}', b"x"),
+        "the key 'a' stands twice",
+    ),
+    "a huge shape": (
+        packed('{"images":{"dtype":"F32","shape":[999999999,999999999],"data_offsets":[0,4]}}', bytes(4)),
+        "does not match its bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_TENSORS.values(), ids=BAD_TENSORS)
+def test_bad_tensors_are_3_and_nothing_is_written(
+    command: Command, place: Path, set_folder: FolderMaker, listing: Listing, content: bytes, message: str
+) -> None:
+    folder, before = set_folder(), listing(place)
+    (folder / "tensors.safetensors").write_bytes(content)
+    answer = command("submit", folder, "--store", place)
+    refused(answer, 3, message)
+    assert len(answer.err.splitlines()) == 1 and len(answer.err) < 800
+    assert listing(place) == before
+
+
+def spoil(how: str, folder: Path) -> Path:
+    """Make the folder something else than a folder of two regular files; returns what to submit."""
+    card = folder / "card.json"
+    if how == "missing":
+        return folder.with_name("gone")
+    if how == "a file":
+        return card
+    if how == "an empty folder":
+        shutil.rmtree(folder)
+        folder.mkdir()
+        return folder
+    kept = folder.with_name("kept.json")
+    card.rename(kept)
+    if how == "a link":
+        card.symlink_to(kept)
+    elif how == "a dangling link":
+        card.symlink_to(folder / "nowhere")
+    elif how == "a pipe":
+        os.mkfifo(card)
+    elif how == "a device":
+        card.symlink_to("/dev/zero")
+    elif how == "a folder in place of a file":
+        card.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", "is not a folder. A set is a folder with tensors.safetensors and card.json"),
+        ("a file", "is not a folder"),
+        ("an empty folder", "lacks tensors.safetensors and card.json. See docs/submit.md"),
+        ("no card", "lacks card.json"),
+        ("a link", "card.json is a symbolic link. Fix: put the file itself there"),
+        ("a dangling link", "card.json is a symbolic link"),
+        ("a pipe", "card.json is not a regular file"),
+        ("a device", "card.json is a symbolic link"),
+        ("a folder in place of a file", "card.json is not a regular file"),
+    ],
+)
+def test_what_is_no_set_folder_is_3_at_once(
+    command: Command, place: Path, set_folder: FolderMaker, listing: Listing, how: str, message: str
+) -> None:
+    before = listing(place)
+    refused(command("submit", spoil(how, set_folder()), "--store", place), 3, message)
+    assert listing(place) == before
+
+
+def test_tensors_that_are_a_pipe_do_not_hang(command: Command, place: Path, set_folder: FolderMaker) -> None:
+    folder = set_folder()
+    (folder / "tensors.safetensors").unlink()
+    os.mkfifo(folder / "tensors.safetensors")
+    refused(command("submit", folder, "--store", place), 3, "tensors.safetensors is not a regular file")
+
+
+def test_all_problems_are_told_in_one_run(command: Command, place: Path, set_folder: FolderMaker) -> None:
+    folder = set_folder(dataset_digest="0" * 64, tensors={"images": IMAGES * 255, "labels": LABELS + 1})
+    answer = command("submit", folder, "--store", place)
+    assert answer.code == 3 and len(answer.err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "0a1b2c3d"], "no set begins with '0a1b2c3d' in"),
+        (["evaluate", "abc"], "'abc' is too short for a set. Give the first 4 digits"),
+        (["evaluate", str(ROOT / "docs")], "is not a set of the store yet. Run `distillbench submit"),
+    ],
+)
+def test_a_set_that_is_not_there_is_3(command: Command, place: Path, arguments: list[str], message: str) -> None:
+    refused(command(*arguments, "--store", place), 3, message)
+
+
+def test_a_damaged_set_is_3_when_it_is_scored(command: Command, place: Path) -> None:
+    (digest,) = Store(place).set_digests()
+    file = place / "sets" / digest / "tensors.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    refused(command("evaluate", digest, "--architecture", "mlp", "--store", place), 3, "is damaged")
+
+
+def test_a_broken_plug_in_is_3_with_its_file(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "evaluators").mkdir(parents=True)
+    (tmp_path / "mine" / "evaluators" / "broken.py").write_text('"""Has no version."""\n')
+    answer = command("list", "--plugins", tmp_path / "mine", "--store", tmp_path / "store")
+    refused(answer, 3, "broken.py) needs a line `VERSION = 1`")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("method", ["random-real", "full-data", "dm"])
+def test_the_name_of_a_baseline_is_4(
+    command: Command, place: Path, set_folder: FolderMaker, listing: Listing, method: str
+) -> None:
+    before = listing(place)
+    answer = command("submit", set_folder(method=method), "--store", place)
+    refused(answer, 4, f"method {method!r} is the name of a baseline here")
+    assert "Fix: give your method another name in card.json" in answer.err
+    assert listing(place) == before
+
+
+def test_a_newer_store_is_5_whatever_is_asked(command: Command, place: Path, set_folder: FolderMaker) -> None:
+    (place / "FORMAT").write_text('{"format": 2}')
+    for arguments in (["list", "set"], ["submit", str(set_folder())], ["evaluate", "abcd"], ["leaderboard"]):
+        refused(command(*arguments, "--store", place), 5, "has format 2, this version knows 1. Fix: update")
+
+
+def test_a_full_disk_is_5_and_leaves_the_store_as_it_was(
+    command: Command, place: Path, set_folder: FolderMaker, listing: Listing
+) -> None:
+    folder, before = set_folder(), listing(place)
+
+    def full(*arguments: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for where, name in ((os, "fsync"), (Path, "write_bytes")):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(where, name, full)
+            refused(command("submit", folder, "--store", place), 5, "No space left on device. Fix: free some space")
+        assert listing(place) == before
+    assert command("submit", folder, "--store", place).code == 0
+
+
+@pytest.mark.parametrize("place_of_store", ["a/file/below", "x" * 300])
+def test_an_impossible_place_for_the_store_is_no_bug_of_ours(
+    command: Command, tmp_path: Path, set_folder: FolderMaker, place_of_store: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_text("x")
+    answer = command("submit", set_folder(), "--store", tmp_path / place_of_store)
+    assert answer.code == 5 and "Traceback" not in answer.err and len(answer.err.splitlines()) == 1
+
+
+def test_what_escapes_as_a_fault_of_the_machine_is_5(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*arguments: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", "/secret")
+
+    monkeypatch.setattr(cli, "listing", unreadable)
+    refused(command("list"), 5, "error: /secret: Permission denied. Fix: check the file or folder")
+
+
+def test_our_own_bug_is_6_and_shows_where(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "listing", lambda *arguments: 1 / 0)
+    answer = command("list")
+    assert answer.code == 6
+    assert "ZeroDivisionError" in answer.err
+    assert answer.err.splitlines()[-1].startswith("error: this is a bug of DistillBench. Please report it")
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "listing", stopped)
+    answer = command("list")
+    assert answer.code == 130
+    assert answer.err.strip() == "stopped. Run the same command again to go on."
+
+
+def test_a_reader_that_leaves_is_141_without_noise(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "benchmark.cli", "list", "--store", str(tmp_path / "store")]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_failed_cell_is_1(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from benchmark.runner import Runner
+
+    def diverges(*arguments: Any) -> Any:
+        raise TrainingDiverged("the loss is nan")
+
+    monkeypatch.setattr(Runner, "_make_one", diverges)
+    arguments = ["distill", "random-real", "--dataset", "digits", "--ipc", "1", "--device", "cpu"]
+    answer = command(*arguments, "--store", tmp_path / "store")
+    assert (answer.code, answer.out) == (1, "")
+    assert "the loss is nan" in answer.err.splitlines()[-1]
+    assert Store(tmp_path / "store").set_digests() == []
+
+
+def test_a_plug_in_that_fails_its_contract_is_1(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "probes").mkdir()
+    (tmp_path / "probes" / "lists.py").write_text(
+        '"""Returns no dict."""\n\nVERSION = 1\n\n\ndef probe(measurement):\n    return [1]\n'
+    )
+    answer = command("test", "probe", "lists", "--plugins", tmp_path)
+    assert answer.code == 1
+    assert answer.out.splitlines()[0].startswith("ok    Has a one-line summary")
+    assert answer.out.splitlines()[1].startswith(
+        "FAIL  Returns plain values and arrays that can be stored, the same ones each time"
+    )
+    assert answer.err == "1 checks failed.\n"
+
+
+# The page
+
+
+def sections() -> dict[str, str]:
+    """The text of docs/cli.md under each command's heading."""
+    parts = re.split(r"^## `distillbench ([a-z]+)`$", PAGE, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("name", group.commands)
+def test_every_command_and_option_is_documented_with_an_example(name: str) -> None:
+    section = sections()[name]
+    assert f"\ndistillbench {name}" in section.partition("```")[2], "no example"
+    assert group.commands[name].help and "Example" in str(group.commands[name].help)
+    for parameter in group.commands[name].params:
+        if isinstance(parameter, click.Option):
+            text = PAGE if parameter.name in ("store", "plugins") else section
+            assert f"`{parameter.opts[0]}" in text, f"{name} {parameter.opts[0]}"
+            assert parameter.help
+
+
+def test_no_command_or_option_is_documented_that_is_not_there() -> None:
+    assert set(sections()) == set(group.commands)
+    for name, section in sections().items():
+        options = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) <= options
+
+
+def test_the_documented_exit_codes_are_those_of_the_help() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| ([^|:]+)", PAGE, re.MULTILINE))
+    assert set(rows) == {"0", "1", "2", "3", "4", "5", "6", "130", "141"}
+    assert set(re.findall(r"\d", cli.EXIT_CODES)) == {"0", "1", "2", "3", "4", "5", "6"}
+
+
+# docs/submit.md
+
+
+def test_the_script_of_the_docs_makes_a_set_that_is_submitted_scored_and_listed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "submit.md").read_text(encoding="utf-8")
+    script = page.split("```python\n")[1].split("```")[0]
+    assert len([line for line in script.splitlines() if line.strip()]) <= 20
+    assert set(re.findall(r"^(?:import|from) (\w+)", script, re.MULTILINE)) == {"json", "numpy"}
+    (tmp_path / "my-set").mkdir()
+    done = subprocess.run([sys.executable, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+    store, site = tmp_path / "store", tmp_path / "site"
+    digest = command("submit", tmp_path / "my-set", "--store", store).out.strip()
+    scored = command("evaluate", digest[:12], "--architecture", "mlp", "--store", store, "--json", "--device", "cpu")
+    assert scored.code == 0, scored.err
+    (row,) = json.loads(scored.out)
+    assert (row["method"], row["architecture"], row["n"]) == ("my-method", "mlp", 5)
+    assert 0 < row["mean"] < 40, "noise teaches nothing"
+    again = command("evaluate", digest[:12], "--architecture", "mlp", "--store", store, "--json", "--device", "cpu")
+    assert again.out == scored.out and "trained 0 networks" in again.err
+    listed = command("leaderboard", "--store", store, "--out", site)
+    assert listed.code == 0 and "my-method" in listed.out, listed.err
+    assert "my-method" in (site / "index.html").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    table = results.frame(json.loads(file.read_text())["rows"][0] for file in store.glob("results/*/*.json"))
+    assert table["method"].tolist() == ["my-method"]
+
+
+def test_a_leaderboard_without_results_leaves_the_store_alone(command: Command, tmp_path: Path) -> None:
+    assert command("leaderboard", "--store", tmp_path / "store", "--out", tmp_path / "site").code == 2
+    assert not (tmp_path / "store").exists() and not (tmp_path / "site").exists()
+
+
+def test_the_store_can_be_named_by_the_environment(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, set_folder: FolderMaker
+) -> None:
+    monkeypatch.setenv("DISTILLBENCH_STORE", str(tmp_path / "named"))
+    assert command("submit", set_folder()).code == 0
+    assert len(Store(tmp_path / "named").set_digests()) == 1
+    write_replacing(tmp_path / "named" / "FORMAT", b'{"format": 9}', tmp_path / "named" / "tmp")
+    assert command("list", "set").code == 5

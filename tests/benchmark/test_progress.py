@@ -1,0 +1,82 @@
+"""Progress: on stderr, with the time left, and quiet where nobody watches."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+
+from benchmark.progress import PLAIN_EVERY, Progress, duration, say
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (-3, "0 s"), (8.4, "8 s"), (59.6, "1:00"), (185, "3:05"), (3599.9, "1:00:00"), (3723, "1:02:03")],
+)
+def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one line")
+    assert capsys.readouterr() == ("", "one line\n")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, patched: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        patched.setattr(time, "monotonic", lambda: self.now)
+
+
+def test_the_time_left_follows_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    progress = Progress("training", 10.0, 5)
+    assert progress.left() == 10.0
+    clock.now += 4.0
+    progress.advance(2.0)
+    assert progress.left() == pytest.approx(16.0)  # 8 expected seconds left, at twice the expected time
+    assert progress.left(2.0) == pytest.approx(6.0)  # 4 done in 4 s: as expected
+    for _ in range(6):
+        progress.advance(2.0)
+    assert progress.left() == 0.0
+    progress.close()
+
+
+def test_where_stderr_is_no_terminal_a_plain_line_comes_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    progress = Progress("training", 100.0, 4)
+    progress.advance(10.0, "first")
+    assert capsys.readouterr() == ("", "")
+    clock.now += PLAIN_EVERY + 1
+    progress.within(0.5, 30.0, "loss 0.5")
+    progress.close()
+    # 25 of 100 expected seconds are done in 11
+    assert capsys.readouterr() == ("", "training  25 %, 1/4, 33 s left  loss 0.5\n")
+
+
+def test_a_terminal_gets_a_bar_without_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = Progress("distilling", 4.0, 2)
+    for _ in range(4):
+        progress.within(0.5, 2.0, "half")
+        progress.advance(2.0)
+    progress.close()
+    assert "distilling" in terminal.getvalue() and "2/2" in terminal.getvalue()
+
+
+def test_no_work_at_all_is_no_division_by_nought() -> None:
+    progress = Progress("nothing", 0.0, 0)
+    assert progress.left() == pytest.approx(0.0, abs=1e-5)
+    progress.within(0.0, 0.0)
+    progress.close()

@@ -1,0 +1,219 @@
+"""Plans carried out: made, trained, scored, resumed, and told apart when something fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmark import engine, plan
+from benchmark.engine.training import build_network
+from benchmark.plan import Job
+from benchmark.runner import Runner
+from benchmark.store import Store
+from benchmark.values import Budget, Made, Real
+
+PLAN = """
+[[make]]
+dataset = "digits"
+baselines = ["random-real", "class-mean"]
+ipc = [1, 2]
+distil_seeds = [0, 1]
+
+[[make]]
+dataset = "digits"
+baselines = ["full-data"]
+
+[[evaluate]]
+evaluator = "cross-architecture"
+recipe = "tiny"
+architectures = ["mlp", "vgg11"]
+
+[[evaluate]]
+evaluator = "augmentation"
+recipe = "tiny"
+baselines = ["random-real"]
+augmentations = ["none", "dsa"]
+architecture = "mlp"
+"""
+RECIPE = """
+summary = "for tests"
+source = "here"
+epochs = 3
+n_seeds = 2
+[reference]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of plug-ins with the recipe `tiny`, in force for this process and its children."""
+    from benchmark import registry
+
+    folder = tmp_path / "plugins"
+    (folder / "recipes").mkdir(parents=True)
+    (folder / "recipes" / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    monkeypatch.setenv("DISTILLBENCH_PLUGINS", str(folder))
+    registry._files.cache_clear()
+    yield folder
+    monkeypatch.delenv("DISTILLBENCH_PLUGINS")
+    registry._files.cache_clear()
+
+
+def jobs(tmp_path: Path) -> list[Job]:
+    return list(plan.load(str(tmp_path / "plan.toml")).jobs)
+
+
+def results(store: Store) -> pd.DataFrame:
+    return store.results()
+
+
+def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
+    store = Store(tmp_path / "store")
+    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    table = results(store)
+    assert report.n_made == 9 and report.problems == []
+    assert len(table) == report.n_rows == 9 * 2 * 2 + 4 * 2 * 2
+    skipped = table[table["architecture"] == "vgg11"]
+    assert set(skipped["status"]) == {"skipped"} and skipped["value"].isna().all()
+    assert skipped["condition"].str.contains("vgg11").all()
+    trained = table[table["architecture"] == "mlp"]
+    assert set(trained["status"]) == {"ok"} and trained["value"].between(0, 100).all()
+    full = table[table["method"] == "full-data"]
+    assert set(full["recipe"]) == {"tiny/reference"} and full["ipc"].isna().all()
+    ones = table[(table["method"] == "random-real") & (table["ipc"] == 1)]
+    assert set(ones["bytes"]) == {10 * 64 + 10} and set(ones["distil_seed"]) == {0, 1}
+
+
+def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:
+    store = Store(tmp_path / "store")
+    Runner(store, "cpu").evaluate(jobs(tmp_path))
+    before = results(store)
+    again = Runner(store, "cpu")
+    estimate = again.estimate(jobs(tmp_path))
+    assert (estimate.n_sets, estimate.n_blocks, estimate.seconds) == (0, 0, 0)
+    report = again.evaluate(jobs(tmp_path))
+    assert (report.n_made, report.n_trained) == (0, 0) and report.n_reused > 0
+    pd.testing.assert_frame_equal(before, results(store))
+
+
+def test_two_empty_stores_get_the_same_rows_and_sets(tmp_path: Path, plugins: Path) -> None:
+    stores = [Store(tmp_path / name) for name in ("first", "second")]
+    for store in stores:
+        Runner(store, "cpu").evaluate(jobs(tmp_path))
+        store.collect()
+    assert stores[0].set_digests() == stores[1].set_digests()
+    tables = [(store.root / "results.csv").read_bytes() for store in stores]
+    assert tables[0] == tables[1]
+
+
+def test_the_estimate_counts_what_will_be_done(tmp_path: Path, plugins: Path) -> None:
+    store = Store(tmp_path / "store")
+    estimate = Runner(store, "cpu").estimate(jobs(tmp_path))
+    assert not store.root.exists(), "an estimate writes nothing"
+    runner = Runner(store, "cpu")
+    report = runner.evaluate(jobs(tmp_path))
+    assert estimate.n_sets == report.n_made
+    assert estimate.n_stored == 0 and estimate.seconds > 0
+    # class means of one image a class do not depend on the seed: fewer trainings than the plan's worst case
+    assert report.n_trained <= estimate.n_blocks
+
+
+def test_presets_with_equal_values_share_what_was_made(tmp_path: Path) -> None:
+    runner = Runner(Store(tmp_path), "cpu")
+    first = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    found = runner.make([first])
+    assert runner.find(Made("random-real", "lite", Real("digits"), Budget(ipc=1), 0)) == found[first]
+    assert runner.find(Made("random-real", "default", Real("digits"), Budget(ipc=1), 1)) is None
+
+
+def test_a_set_carries_its_provenance(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3)
+    digest = Runner(store, "cpu").make([made])[made]
+    card = store.read_card(digest)
+    assert (card.method, card.preset, card.distil_seed, card.ipc) == ("random-real", "default", 3, 1)
+    assert card.distilled_on == "train-minus-holdout"
+    assert card.source and card.licence and card.citation
+    assert card.cost["numerics"] == engine.numerics(torch.device("cpu"))
+    assert store.preview(digest) is not None
+
+
+def test_a_fault_of_the_machine_becomes_an_error_row_and_is_tried_again(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = "benchmark.engine.blocks.build_network"
+    real_build = build_network
+
+    def sometimes(architecture: str, *rest: Any) -> Any:
+        if architecture == "mlp":
+            raise RuntimeError("out of memory")
+        return real_build(architecture, *rest)
+
+    store = Store(tmp_path / "store")
+    monkeypatch.setattr(target, sometimes)
+    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    assert report.problems
+    broken = results(store)[results(store)["architecture"] == "mlp"]
+    assert set(broken["status"]) == {"error"} and broken["condition"].str.contains("out of memory").all()
+    monkeypatch.setattr(target, real_build)
+    assert Runner(store, "cpu").evaluate(jobs(tmp_path)).problems == []
+    assert "error" not in set(results(store)["status"])
+
+
+def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark import registry
+    from benchmark.errors import TrainingDiverged
+
+    def diverges(*_: Any) -> Any:
+        raise TrainingDiverged("the learned images hold NaN")
+
+    monkeypatch.setattr(registry.load("baseline", "class-mean"), "distill", diverges)
+    store = Store(tmp_path / "store")
+    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    assert len(report.problems) == 4 and "class-mean" in report.problems[0]
+    assert set(results(store)["method"]) == {"random-real", "full-data"}
+
+
+def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path, plugins: Path) -> None:
+    """A small form of the evidence bar `demo`: three kills at growing moments, then an undisturbed end."""
+    whole = Store(tmp_path / "whole")
+    Runner(whole, "cpu").evaluate(jobs(tmp_path))
+    whole.collect()
+    place, trace = tmp_path / "killed", tmp_path / "trace"
+    command = [sys.executable, "-m", "benchmark.cli", "evaluate", "--device", "cpu", "--store", str(place)]
+    command += ["--plan", str(tmp_path / "plan.toml")]
+    environment = {**os.environ, "DISTILLBENCH_TRACE": str(trace), "OMP_NUM_THREADS": "1"}
+    for awaited in ("made", "outcomes", "results"):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not any(place.glob(f"{awaited}/*/*")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (place / "results.csv").read_bytes() == (whole.root / "results.csv").read_bytes()
+    names = [name for line in trace.read_text().splitlines() for name in json.loads(line)["block"]]
+    assert len(names) == len(set(names)), "a finished block was trained twice"
+
+
+def test_teardown_leaves_no_checkpoints(tmp_path: Path, plugins: Path) -> None:
+    store = Store(tmp_path / "store")
+    Runner(store, "cpu").evaluate(jobs(tmp_path))
+    assert list(store.root.glob("work/*")) == [] and list(store.root.glob("tmp/*")) == []
+    hashes = {f: hashlib.sha256(f.read_bytes()).hexdigest() for f in store.root.glob("sets/*/*")}
+    assert len(hashes) == 3 * len(store.set_digests())
