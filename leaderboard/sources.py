@@ -1,0 +1,215 @@
+"""Reads what the site is made of: the result table, and each set's card and preview, from one store or several.
+
+This is the only module of the room that opens files of a store. What it reads comes from strangers, so nothing it
+finds is trusted: a digest that is not one never becomes a path, and a card or picture that cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from benchmark.errors import InvalidInput
+from benchmark.results import COLUMNS, frame
+
+__all__ = ["Card", "Preview", "Row", "Source", "read", "rows_of"]
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+CARD_LIMIT = 64 * 2**10
+PREVIEW_LIMIT = 4 * 2**20
+"""Bytes that are read of a card and of a picture."""
+SIDE_LIMIT = 8192
+"""Pixels of a picture's side; more would be a decompression bomb in the reader's browser."""
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+MEASUREMENT = [name for name in COLUMNS if name not in ("value", "status", "numerics", "device")]
+"""Rows that agree in these columns are the same measurement."""
+
+
+class Row(NamedTuple):
+    """One result row; fields as in docs/results.md. Absent numbers are None, absent text is empty."""
+
+    dataset: str
+    ipc: int | None
+    bytes: int | None
+    track: str
+    method: str
+    set: str
+    evaluator: str
+    version: int | None
+    recipe: str
+    architecture: str
+    condition: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    seed: int | None
+    distil_seed: int | None
+    value: float
+    """NaN unless the status is `ok`."""
+    status: str
+    numerics: str
+    device: str
+    reason: str = ""
+    """Why a row is not `ok`; the table holds it behind the condition."""
+    distil_seeds: tuple[int, ...] = ()
+    """Every distillation seed that gave this very set: a baseline that draws nothing gives one set for all."""
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+@dataclass(frozen=True)
+class Card:
+    """The fields of a card.json as they were read, of whatever type."""
+
+    fields: Mapping[str, Any]
+
+    def text(self, name: str) -> str:
+        """A field as text; empty where it is absent, JSON where it is no text."""
+        value = self.fields.get(name)
+        if value is None:
+            return ""
+        return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """A field that should be an object; empty where it is not."""
+        value = self.fields.get(name)
+        return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A PNG and its size in pixels."""
+
+    content: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that a site is made of."""
+
+    results: pd.DataFrame
+    """The rows of all stores, in the columns and types of `benchmark.results.COLUMNS`."""
+    cards: Mapping[str, Card]
+    previews: Mapping[str, Preview]
+    """By set digest; a set whose card or picture is missing or unreadable is absent."""
+
+
+def read(roots: Sequence[Path]) -> Source:
+    """Read the stores at `roots`; where two hold the same thing, the first wins.
+
+    A root without results.parquet is passed over. Raises InvalidInput where no root has one, or one cannot be read.
+    """
+    tables = [_read_table(root / "results.parquet") for root in roots if (root / "results.parquet").is_file()]
+    if not tables:
+        places = ", ".join(str(root) for root in roots)
+        raise InvalidInput(f"no results.parquet in {places}. Fix: run `distillbench evaluate` first.")
+    results = _merged(tables)
+    digests = sorted(name for name in results["set"].dropna().unique() if DIGEST.fullmatch(name))
+    cards = {name: card for name in digests if (card := _first(_read_card, roots, name)) is not None}
+    previews = {name: picture for name in digests if (picture := _first(_read_preview, roots, name)) is not None}
+    return Source(results, cards, previews)
+
+
+def rows_of(results: pd.DataFrame) -> list[Row]:
+    """The rows of a result table, in its order, with condition and reason told apart.
+
+    An `ok` row without a finite value becomes an `error`. Rows that differ in their distillation seed alone are one
+    measurement of one set, and become one row.
+    """
+    columns = [_plain(results[name], kind) for name, kind in COLUMNS.items()]
+    rows = [Row(*values) for values in zip(*columns, strict=True)]
+    varied = {(row.evaluator, row.version) for row in rows if row.ok and row.condition}
+    told = [_told_apart(row, (row.evaluator, row.version) in varied) for row in rows]
+    same: dict[tuple[object, ...], list[Row]] = {}
+    for row in told:
+        seed = None if row.set else row.distil_seed
+        same.setdefault(row._replace(value=0.0, distil_seed=seed, numerics="", device=""), []).append(row)
+    return [_joined(members) for members in same.values()]
+
+
+def _joined(rows: list[Row]) -> Row:
+    """One row of several that differ in their distillation seeds: the first."""
+    seeds = tuple(sorted({row.distil_seed for row in rows if row.distil_seed is not None}))
+    return rows[0]._replace(distil_seed=seeds[0] if seeds else None, distil_seeds=seeds)
+
+
+def _told_apart(row: Row, varied: bool) -> Row:
+    """Split a condition such as `dsa; the loss is no number`; of an evaluator that varies nothing all is reason."""
+    if row.ok:
+        fine = math.isfinite(row.value)
+        return row if fine else row._replace(status="error", reason="the value is no finite number")
+    condition, _, reason = row.condition.partition("; ") if varied else ("", "", row.condition)
+    return row._replace(condition=condition, reason=reason)
+
+
+def _plain(column: pd.Series[Any], kind: str) -> Iterator[Any]:
+    """A column as plain Python values."""
+    if kind == "float64":
+        return iter(column.tolist())
+    absent: Any = {"string": "", "boolean": True}.get(kind)
+    return (absent if value is None or value is pd.NA else value for value in column.astype(object).tolist())
+
+
+def _read_table(file: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(file)
+        missing = [name for name in COLUMNS if name not in table.columns]
+        if missing:
+            raise InvalidInput(
+                f"{file} lacks the columns {', '.join(missing)}. Fix: run `distillbench evaluate` again."
+            )
+        return table[list(COLUMNS)].astype(COLUMNS)
+    except (OSError, ValueError, TypeError) as fault:  # pyarrow's errors derive from these
+        reason = str(fault).splitlines()[0][:200] if str(fault) else type(fault).__name__
+        raise InvalidInput(f"{file} is no result table ({reason}). Fix: run `distillbench evaluate` again.") from fault
+
+
+def _merged(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One row for each measurement: the first store's, and within a store the first by numerics and device."""
+    ordered = [table.sort_values(["numerics", "device"], kind="stable", na_position="first") for table in tables]
+    table = pd.concat(ordered, ignore_index=True).drop_duplicates(MEASUREMENT, keep="first")
+    return frame({str(name): value for name, value in record.items()} for record in table.to_dict("records"))
+
+
+def _first(reader: Any, roots: Sequence[Path], digest: str) -> Any:
+    found = (reader(root / "sets" / digest) for root in roots)
+    return next((item for item in found if item is not None), None)
+
+
+def _content(file: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file within the limit; links are not followed."""
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > limit:
+        return None
+    return file.read_bytes()
+
+
+def _read_card(folder: Path) -> Card | None:
+    content = _content(folder / "card.json", CARD_LIMIT)
+    if content is None:
+        return None
+    try:
+        fields = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return Card(fields) if isinstance(fields, dict) else None
+
+
+def _read_preview(folder: Path) -> Preview | None:
+    content = _content(folder / "preview.png", PREVIEW_LIMIT)
+    if content is None or not content.startswith(PNG_HEAD) or content[12:16] != b"IHDR" or len(content) < 33:
+        return None
+    width, height = struct.unpack(">II", content[16:24])
+    fine = 0 < width <= SIDE_LIMIT and 0 < height <= SIDE_LIMIT
+    return Preview(content, width, height) if fine else None

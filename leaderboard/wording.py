@@ -1,0 +1,75 @@
+"""Numbers and keys in words, the same on every page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from benchmark.statistics import Difference, Interval
+from leaderboard.boards import Line
+from leaderboard.cells import OURS, Cell, LineKey
+
+__all__ = ["between", "count", "details", "number", "per_class", "signed", "size", "status", "track"]
+
+ABSENT = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+TRACKS = {"hard": "hard labels", "soft": "soft labels", "teacher": "online teacher"}
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a true minus sign; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(found: Difference | None) -> str:
+    """A difference with its sign."""
+    if found is None:
+        return ABSENT
+    return f"{found.mean:+.2f}".replace("-", MINUS)
+
+
+def between(found: Interval | Difference | None, digits: int = 2) -> str:
+    """The ends of an interval; a dash where there are too few values for one."""
+    if found is None or math.isnan(found.low):
+        return ABSENT
+    return f"{number(found.low, digits)} to {number(found.high, digits)}"
+
+
+def size(n_bytes: int | None) -> str:
+    """Bytes with thousands apart, in full: equal bytes are to be seen as equal."""
+    return ABSENT if n_bytes is None else f"{n_bytes:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def per_class(ipc: int | None) -> str:
+    """A size in words."""
+    if ipc is None:
+        return "any number per class"
+    return f"{ipc} image{'' if ipc == 1 else 's'} per class"
+
+
+def track(name: str) -> str:
+    """A label track in words."""
+    return TRACKS.get(name, name)
+
+
+def count(n: int, word: str) -> str:
+    """`1 set`, `3 sets`; takes the plural."""
+    plain = word.removesuffix("s") if not word.endswith("ies") else word.removesuffix("ies") + "y"
+    return f"{n:,} {plain if n == 1 else word}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def status(found: Cell) -> str:
+    """Counts of rows by status, what is ok first."""
+    order = sorted(found.counts.items(), key=lambda item: (item[0] != "ok", item[0]))
+    return ", ".join(f"{n} {name}" for name, n in order)
+
+
+def details(key: LineKey, others: Sequence[Line] = ()) -> list[str]:
+    """What tells a line from others of its method: preset, contributor, data it was made from, its one set."""
+    repeated = sum(line.key.method == key.method for line in others) > 1
+    found = [key.preset] if key.preset and (repeated or key.preset != "default") else []
+    found += [f"by {key.contributor}"] if key.contributor not in ("", OURS) else []
+    found += [key.distilled_on] if key.distilled_on not in ("", "train") else []
+    return [*found, key.digest[:8]] if repeated and key.digest else found
