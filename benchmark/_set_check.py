@@ -26,7 +26,7 @@ TENSORS: Mapping[str, tuple[str, ...]] = {"identity": ("images", "labels"), "ind
 """What each decoder reads; others declare theirs in their module's TENSORS."""
 LARGEST = 2**31
 """Bytes of one tensor that are looked at; a distilled set is far smaller."""
-MARGIN = 1.0
+MARGIN = 10.0
 """How far beyond 0..1 the middle 98 % of a set may reach, in pixel units: distilled images overshoot."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmark.runner import Report
     from benchmark.store import Store
 
-__all__ = ["main"]
+__all__ = ["cli", "main"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXIT_CODES = """\b
@@ -96,6 +96,13 @@ def _options(command: F) -> F:
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+site_folder = click.option("--out", type=click.Path(), help="Where the site goes. Default: site/ of this checkout.")
+n_workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes for work on small images. Default: one a core. The results are the same.",
+)
 on_device = click.option("--device", default="auto", help="auto (default), cpu, cuda or cuda:N.")
 
 
@@ -123,9 +130,11 @@ def cli() -> None:
 
 
 @cli.command()
+@site_folder
+@n_workers
 @as_json
 @_options
-def demo(as_json: bool, store: str | None, plugins: tuple[str, ...]) -> None:
+def demo(out: str | None, workers: int | None, as_json: bool, store: str | None, plugins: tuple[str, ...]) -> None:
     """Make, score and show every baseline on digits.
 
     Runs benchmark/plans/demo.toml, writes the result tables, builds the site and prints the main table. Killed at any
@@ -136,8 +145,8 @@ def demo(as_json: bool, store: str | None, plugins: tuple[str, ...]) -> None:
       distillbench demo
     """
     opened = _open(store, plugins)
-    report = _carry_out(opened, "auto", _requests.plan_of("demo"))
-    _build_site(opened, None, as_json)
+    report = _carry_out(opened, "auto", workers, _requests.plan_of("demo"))
+    _build_site(opened, out, as_json)
     _finish(report)
 
 
@@ -228,6 +237,7 @@ def submit(folder: str, as_json: bool, store: str | None, plugins: tuple[str, ..
 @click.option("--recipe", help="How networks are trained. Default: standard-v1-lite.")
 @click.option("--architecture", "architectures", multiple=True, help="Only these, instead of the evaluator's own list.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take here.")
+@n_workers
 @on_device
 @as_json
 @_options
@@ -251,7 +261,7 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
     if named["dry_run"]:
         _dry_run(opened, named["device"], chosen, named["as_json"])
         return
-    report = _carry_out(opened, named["device"], chosen)
+    report = _carry_out(opened, named["device"], named["workers"], chosen)
     show(
         score_rows(opened.results(), {job.images for job in chosen.jobs if isinstance(job.images, str)}),
         named["as_json"],
@@ -268,11 +278,11 @@ def _dry_run(store: Store, device: str, chosen: Plan, as_json: bool) -> None:
     click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else describe(estimate))
 
 
-def _carry_out(store: Store, device: str, chosen: Plan) -> Report:
+def _carry_out(store: Store, device: str, workers: int | None, chosen: Plan) -> Report:
     from benchmark.progress import duration, say
     from benchmark.runner import Runner, describe
 
-    runner = Runner(store, device)
+    runner = Runner(store, device, workers)
     say(describe(runner.estimate(chosen.jobs, chosen.made)))
     runner.make(chosen.made)
     report = runner.evaluate(chosen.jobs)
@@ -294,7 +304,7 @@ def _finish(report: Report) -> None:
 
 
 @cli.command()
-@click.option("--out", type=click.Path(), help="Where the site goes. Default: site/ of this checkout.")
+@site_folder
 @as_json
 @_options
 def leaderboard(out: str | None, as_json: bool, store: str | None, plugins: tuple[str, ...]) -> None:

@@ -1,4 +1,7 @@
-"""Draws a set's preview: one row for each class, pixels clipped to 0..1, as a PNG that pages show without torch."""
+"""Draws a set's preview, pixels clipped to 0..1, as a PNG that pages show without torch.
+
+One row for each class; with one image a class, the classes stand side by side.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ def draw(synthetic: SyntheticSet) -> bytes | None:
     labels = labels_array(synthetic)
     classes = np.unique(labels)[:ROWS]
     rows = [np.flatnonzero(labels == c)[:COLUMNS] for c in classes]
+    if all(len(row) == 1 for row in rows):
+        rows = [np.concatenate(rows[i : i + COLUMNS]) for i in range(0, len(rows), COLUMNS)]
     return _png(_mosaic(pixels, rows))
 
 

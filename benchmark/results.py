@@ -104,13 +104,16 @@ def row(subject: Mapping[str, Any], score: Score) -> dict[str, Any]:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """The table as CSV: one line a row, and a text cell that a spreadsheet would run gets a leading apostrophe."""
+    """The table as CSV; a text cell that a spreadsheet would run gets a leading apostrophe.
+
+    A lone carriage return, which the writer does not quote, would end its row: it becomes a line end, which it quotes.
+    """
     guarded = table.copy()
     for name, kind in COLUMNS.items():
         if kind == "string":
             text = guarded[name].fillna("")
             text = text.where(~text.str.startswith(FORMULA), "'" + text)
-            guarded[name] = text.str.replace(r"[\r\n]+", " ", regex=True)
+            guarded[name] = text.str.replace("\r(?!\n)", "\r\n", regex=True)
     return guarded.to_csv(index=False, lineterminator="\n")
 
 

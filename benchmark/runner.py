@@ -7,30 +7,24 @@ piece of work into a row with status `failed` or `error`, and goes on with the o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
-from benchmark import __version__, baseline, datasets, engine, keys, plan, preview, recipe, registry
-from benchmark.errors import DistillBenchError, TrainingDiverged
+from benchmark import datasets, engine, making, plan, preview, recipe, registry
+from benchmark.errors import TrainingDiverged
 from benchmark.evaluator import Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
 from benchmark.results import Score, row
-from benchmark.run import Run, TrialOver
-from benchmark.store import MadeRecord, Store
+from benchmark.store import Store
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
+from benchmark.workers import Workers, cores
 
 __all__ = ["Estimate", "Report", "Runner", "describe"]
 
 FULL_DATA = "full-data"
 """The method that is scored under the recipe's reference schedule."""
-SMALL_WORK = 0.3
-"""Expected seconds of a baseline without a loop."""
-TRIAL_STEPS = 4
 
 
 @dataclass
@@ -72,95 +66,66 @@ class _Entry:
 class Runner:
     """Makes sets and scores them, into one store, on one device."""
 
-    def __init__(self, store: Store, device: str = "auto") -> None:
+    def __init__(self, store: Store, device: str = "auto", workers: int | None = None) -> None:
         self.store = store
         self.materials = engine.Materials(store, engine.choose_device(device))
         self.estimator = engine.Estimator(self.materials)
+        n_workers = cores() if workers is None else workers
+        self.workers = Workers(n_workers if self.materials.device.type == "cpu" else 1, self.materials)
         self.report = Report()
         self._trials: dict[Any, float] = {}
 
     # Making
 
-    def made_key(self, made: Made) -> str:
-        """The name of a request in the store."""
-        built = baseline.load(made.baseline, made.preset)
-        needed = [keys.training_key(cell.training) for cell in built.needs(made.real, made.seed)]
-        return keys.made_key(replace(made, preset=""), asdict(built), needed)  # type: ignore[call-overload]
-
-    def find(self, made: Made) -> str | None:
-        """The digest of what was made for this request before; None where nothing was."""
-        record = self.store.read_made(self.made_key(made))
-        return record.digest if record else None
-
     def make(self, wanted: Iterable[Made]) -> dict[Made, str]:
         """Make what is missing; returns the digests of all that could be made, and reports the rest as problems."""
-        found = {made: self.find(made) for made in wanted}
+        found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None]
-        self.train(engine.join(self._needed(todo)), "networks that baselines need")
+        self.train(engine.join(cell for made in todo for cell in making.needs(made)), "networks that baselines need")
         expected = {made: self._distil_seconds(made) for made in todo}
-        progress = Progress("distilling", sum(expected.values()), len(todo))
-        for made in todo:
-            try:
-                found[made] = self._make_one(made, progress, expected[made])
+        progress = Progress("distilling", sum(expected.values()) / self._pace(todo), len(todo))
+        for made, digest_, fault in self._made(todo, expected, progress):
+            if digest_ is not None:
+                found[made] = digest_
                 self.report.n_made += 1
-            except DistillBenchError as fault:
-                if not isinstance(fault, TrainingDiverged):
-                    raise
+            elif isinstance(fault, TrainingDiverged):
                 self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
-            progress.advance(expected[made])
+            elif fault is not None:
+                raise fault
+            progress.advance(expected[made] / self._pace(todo))
         progress.close()
         return {made: known for made, known in found.items() if known is not None}
 
-    def _make_one(self, made: Made, progress: Progress, expected: float) -> str:
-        key, built = self.made_key(made), baseline.load(made.baseline, made.preset)
+    def _made(
+        self, todo: Sequence[Made], expected: dict[Made, float], progress: Progress
+    ) -> Iterator[tuple[Made, str | None, Exception | None]]:
+        """Small ones by the workers, the others here, where a loop can show how far it is."""
+        small = [made for made in todo if engine.is_small(datasets.facts(made.real.dataset))]
+        yield from self.workers.map(making.make, small)
+        for made in todo:
+            if made in small:
+                continue
 
-        def show(step: int, n: int, text: str) -> None:
-            label = f"{made.baseline} {made.budget} seed {made.seed}: {step}/{n} {text}"
-            progress.within(step / n, expected, label)
+            def show(step: int, n: int, text: str, made: Made = made) -> None:
+                label = f"{made.baseline} {made.budget} seed {made.seed}: {step}/{n} {text}"
+                progress.within(step / n, expected[made], label)
 
-        run = Run(self.materials, made.real, made.seed, self.store.work_folder(key), show)
-        started = time.perf_counter()
-        synthetic = built.distill(made.real, made.budget, run)
-        cost = {
-            "seconds": round(time.perf_counter() - started, 3),
-            "image_passes": run.image_passes,
-            "numerics": engine.numerics(self.materials.device),
-        }
-        source = built.source
-        card = replace(
-            synthetic.card,
-            method=made.baseline,
-            preset=made.preset,
-            distil_seed=made.seed,
-            title=source.title,
-            source=source.url,
-            licence=source.licence,
-            citation=source.citation,
-            contributor="DistillBench",
-            cost=cost,
-            made_with={"distillbench": __version__, "torch": torch.__version__.partition("+")[0]},
-        )
-        synthetic = replace(synthetic, card=card)
-        name = self.store.write_set(synthetic, preview.draw(synthetic))
-        self.store.write_made(key, MadeRecord(to_json(made), name, cost))
-        self.store.clear_work(key)
-        return name
-
-    def _needed(self, todo: Sequence[Made]) -> list[Cell]:
-        return [c for made in todo for c in baseline.load(made.baseline, made.preset).needs(made.real, made.seed)]
+            try:
+                yield made, making.make(self.materials, made, show), None
+            except TrainingDiverged as fault:
+                yield made, None, fault
 
     def _distil_seconds(self, made: Made) -> float:
-        """Expected seconds of one `distill`: a few steps of its loop are timed once for each kind of request."""
-        built = baseline.load(made.baseline, made.preset)
+        """Expected seconds of one `make`, timed once for each kind of request."""
         kind = replace(made, seed=0)
-        if built.iterations and kind not in self._trials:
-            trial = Run(self.materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
-            with suppress(TrialOver):
-                built.distill(made.real, made.budget, trial)
-            marks = trial.marks
-            pace = (marks[-1] - marks[1]) / (len(marks) - 2) if len(marks) > 2 else 0.0
-            self._trials[kind] = pace * built.iterations
-        return self._trials.get(kind, SMALL_WORK)
+        if kind not in self._trials:
+            self._trials[kind] = making.seconds_of(self.materials, made)
+        return self._trials[kind]
+
+    def _pace(self, todo: Sequence[Made]) -> int:
+        """How many pieces are made at a time."""
+        small = bool(todo) and all(engine.is_small(datasets.facts(made.real.dataset)) for made in todo)
+        return min(self.workers.n, len(todo)) if small else 1
 
     # Scoring
 
@@ -175,25 +140,29 @@ class Runner:
                 prepared.append(
                     (job, plan.load_evaluator(job.evaluator, job.options), entry, self._subject(job, entry))
                 )
-        plans = [evaluator.plan(subject) for _, evaluator, _, subject in prepared]
+        skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
+        plans = [
+            {} if reason else evaluator.plan(subject)
+            for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
+        ]
         blocks = engine.join(cell for planned in plans for cell in planned.values())
         errors = self.train(blocks, "training")
-        for (job, evaluator, entry, subject), planned in zip(prepared, plans, strict=True):
-            reason = evaluator.skip_reason(subject)
+        for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
                 say(f"{job.evaluator} skips {entry.method}: {reason}")
                 continue
             seen = {label: self._outcomes(cell, errors) for label, cell in planned.items()}
             self._write_rows(job, entry, subject, list(evaluator.scores(subject, seen)))
+        self.workers.close()
         self.report.seconds = time.perf_counter() - started
         return self.report
 
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
-        found = {one: self.find(one) for one in wanted}
+        found = {one: making.find(one, self.store) for one in wanted}
         todo = [one for one, known in found.items() if known is None]
-        cells = self._needed(todo)
+        cells = [cell for made in todo for cell in making.needs(made)]
         for job in jobs:
             images = job.images if isinstance(job.images, str) else found[job.images] or job.images
             subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
@@ -204,8 +173,8 @@ class Runner:
             n_sets=len(todo),
             n_blocks=len(missing),
             n_stored=len(blocks) - len(missing),
-            distil_seconds=sum(self._distil_seconds(one) for one in todo),
-            train_seconds=sum(self.estimator.seconds(block) for block in missing),
+            distil_seconds=sum(self._distil_seconds(one) for one in todo) / self._pace(todo),
+            train_seconds=sum(self._block_seconds(missing).values()),
         )
 
     def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
@@ -215,7 +184,7 @@ class Runner:
         errors: dict[tuple[Any, int], str] = {}
         if not todo:
             return errors
-        expected = {id(block): self.estimator.seconds(block) for block in todo}
+        expected = self._block_seconds(todo)
         progress = Progress(title, sum(expected.values()), len(todo))
 
         def done(block: engine.Block, reason: str) -> None:
@@ -224,11 +193,17 @@ class Runner:
                 self.report.problems.append(f"{block.training.architecture}, seed {block.seed}: {reason}")
             else:
                 self.report.n_trained += 1
-            progress.advance(expected[id(block)])
+            progress.advance(expected[block])
 
-        engine.run(todo, self.materials, done, say)
+        engine.run(todo, self.materials, done, say, self.workers)
         progress.close()
         return errors
+
+    def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
+        """Expected seconds that each block adds to the run; small ones run side by side."""
+        small = {block for block in blocks if engine.is_small(self.materials.facts(block.training))}
+        at_once = max(1, min(self.workers.n, len(small)))
+        return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
         """A cell's outcomes, with an `error` in the place of each that could not be had."""

@@ -10,10 +10,11 @@
     tmp/                                      staging
 
 Sets, made and outcomes are immutable and content-addressed: first come, first kept, and two stores merge by copying
-their files together. Hashes cover what is deterministic; cost and dates stand in a part outside them.
+their files together; what is damaged counts as absent and is replaced when it comes again. Hashes cover what is
+deterministic; cost and dates stand in a part outside them.
 A store reads through to its `fallbacks` (the committed reference store) and never writes there.
 
-Differs from ../shared design: `made/` is new. Two seeds of a deterministic baseline make one set, so a set's card
+Differs from the first design: `made/` is new. Two seeds of a deterministic baseline make one set, so a set's card
 cannot say which seeds made it; a record for each request can.
 """
 

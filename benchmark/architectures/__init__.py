@@ -14,7 +14,7 @@ from benchmark.errors import DoesNotFit
 if TYPE_CHECKING:
     from benchmark.architectures._network import Network as Network
 
-__all__ = ["Network", "Shape", "build", "canonical", "parse"]
+__all__ = ["Shape", "build", "canonical", "parse"]
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""

@@ -16,7 +16,7 @@ from benchmark.architectures import Network, Shape
 from benchmark.architectures._layers import first_convolution, halved, norm_layer
 from benchmark.errors import UsageError
 
-__all__ = ["build"]
+__all__ = ["build", "default_depth"]
 
 VERSION = 1
 

@@ -18,7 +18,7 @@ from benchmark.datasets import _parts
 from benchmark.datasets._facts import DatasetFacts, Statistics
 from benchmark.errors import InvalidInput, UsageError, unknown_name
 
-__all__ = ["Dataset", "Raw", "Split", "build", "canonical_order"]
+__all__ = ["Dataset", "Raw", "Split", "build", "canonical_order", "measure"]
 
 _CHUNK = 4096  # images at a time where a wider dtype is needed: keeps CIFAR-10 within tens of MB
 

@@ -7,16 +7,18 @@ docs/engine.md says what it will grow into.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 import torch
 
-from benchmark.engine.allocator import keep_freed_memory
-from benchmark.engine.blocks import Block, join, missing, numerics, outcomes, run_block, store_block
+from benchmark.engine.blocks import Block, join, missing, numerics, outcomes, run_block, train_and_store
 from benchmark.engine.draws import generator
 from benchmark.engine.estimate import Estimator
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.measurement import Measurement
+from benchmark.engine.process import is_small, prepare
 from benchmark.errors import UsageError
+from benchmark.workers import Workers
 
 __all__ = [
     "Block",
@@ -26,10 +28,12 @@ __all__ = [
     "Measurement",
     "choose_device",
     "generator",
+    "is_small",
     "join",
     "missing",
     "numerics",
     "outcomes",
+    "prepare",
     "run",
     "run_block",
 ]
@@ -53,23 +57,28 @@ def run(
     materials: Materials,
     done: Callable[[Block, str], None] | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    workers: Workers | None = None,
 ) -> None:
-    """Train every block and store its outcomes at once.
+    """Train every block and store its outcomes at once; blocks of small images go to the workers where there are any.
 
     `done` is told each block and, where it could not be carried out, why; without it the fault is raised. What the
     user must mend (a name, a format) is always raised.
     """
-    keep_freed_memory()
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
-    for block in blocks:
-        reason = ""
-        try:
-            found, cost = run_block(block, materials)
-            store_block(block, found, cost, materials.store, warn)
-        except (RuntimeError, MemoryError) as fault:
-            if done is None:
-                raise
-            reason = f"{type(fault).__name__}: {str(fault).strip().partition(chr(10))[0][:200]}"
+    todo = list(blocks)
+    small = [block for block in todo if workers is not None and is_small(materials.facts(block.training))]
+    large = [block for block in todo if block not in small]
+    by_worker = workers.map(train_and_store, small) if workers is not None else iter(())
+    here = Workers(1, materials).map(train_and_store, large)
+    for block, differing, fault in chain(by_worker, here):
+        machine = isinstance(fault, (RuntimeError, MemoryError))
+        if fault is not None and (done is None or not machine):
+            raise fault
+        for line in differing or ():
+            warn(line)
         if done is not None:
-            done(block, reason)
+            done(block, _reason(fault) if fault is not None else "")
+
+
+def _reason(fault: Exception) -> str:
+    """The first line of a fault."""
+    return f"{type(fault).__name__}: {str(fault).strip().partition(chr(10))[0][:200]}"

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,13 @@ import torch
 from benchmark import keys, registry
 from benchmark.engine.materials import Materials
 from benchmark.engine.measurement import Measurement
+from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
 from benchmark.values import Cell, Outcome, Outcomes, Probe, Training, canonical_json, to_json
 
-__all__ = ["Block", "join", "missing", "numerics", "outcomes", "run_block", "store_block"]
+__all__ = ["Block", "join", "missing", "numerics", "outcomes", "run_block", "store_block", "train_and_store"]
 
 TRACE = "DISTILLBENCH_TRACE"
 """Environment variable: a file to which every finished block appends one JSON line."""
@@ -84,6 +85,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
     started = time.perf_counter()
+    prepare(materials.facts(training), device)
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
@@ -138,20 +140,26 @@ def _cost(training: Training, n_images: int, seconds: float, device: torch.devic
     }
 
 
-def store_block(
-    block: Block, found: Sequence[Outcome], cost: dict[str, Any], store: Store, warn: Callable[[str], None]
-) -> None:
-    """Store every outcome; one that is there already must be equal where the numerics are."""
+def train_and_store(materials: Materials, block: Block) -> list[str]:
+    """Carry a block out; returns a line for each outcome that is stored already with another value."""
+    found, cost = run_block(block, materials)
+    return store_block(block, found, cost, materials.store)
+
+
+def store_block(block: Block, found: Sequence[Outcome], cost: dict[str, Any], store: Store) -> list[str]:
+    """Store every outcome; one that is there already must be equal where the numerics are, or a line says so."""
+    differing = []
     stored_training = to_json(block.training)
     for name, outcome in zip(block.names, found, strict=True):
         before = store.read_outcome(name)
         if before is not None and before.numerics == outcome.numerics and _scalars(before) != _scalars(outcome):
-            warn(f"{name[:12]}… seed {block.seed}: trained again with another result under {outcome.numerics}.")
+            differing.append(f"{name[:12]}… seed {block.seed}: trained again, another result under {outcome.numerics}")
         store.write_outcome(name, stored_training, outcome, cost)
     if TRACE in os.environ:
         line = json.dumps({"block": block.names, "seconds": cost["seconds"]}) + "\n"
         with open(os.environ[TRACE], "a", encoding="utf-8") as trace:
             trace.write(line)
+    return differing
 
 
 def _scalars(outcome: Outcome) -> str:

@@ -15,6 +15,7 @@ from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples, Materials
+from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
@@ -76,6 +77,7 @@ class Estimator:
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
         device = self.materials.device
+        prepare(facts, device)
         draws = generator(0, "estimate")
         images = torch.randn(batch, *facts.shape, generator=draws).to(device)
         labels = torch.randint(len(facts.classes), (batch,), generator=draws).to(device)

@@ -92,8 +92,9 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def command(own_registry: None, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run `distillbench` in this process."""
+def command(own_registry: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run `distillbench` in this process, as on one core: worker processes take seconds to start."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
 
     def run(*arguments: str | Path) -> Answer:
         with pytest.raises(SystemExit) as stopped:

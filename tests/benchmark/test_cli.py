@@ -21,7 +21,6 @@ import pytest
 from benchmark import cli, datasets, registry, results, tensor_file
 from benchmark.cli import cli as group
 from benchmark.durable import write_replacing
-from benchmark.errors import TrainingDiverged
 from benchmark.store import Store
 from benchmark.synthetic_set import SyntheticSet
 
@@ -473,16 +472,31 @@ def test_a_reader_that_leaves_is_141_without_noise(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_a_failed_cell_is_1(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from benchmark.runner import Runner
+DIVERGES = '''"""Diverges."""
 
-    def diverges(*arguments: Any) -> Any:
+from dataclasses import dataclass
+
+from benchmark.baseline import Baseline, Source
+from benchmark.errors import TrainingDiverged
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Diverges(Baseline):
+    source = Source("None", "https://example.org", "None", "None")
+
+    def distill(self, real, budget, run):
         raise TrainingDiverged("the loss is nan")
+'''
 
-    monkeypatch.setattr(Runner, "_make_one", diverges)
-    arguments = ["distill", "random-real", "--dataset", "digits", "--ipc", "1", "--device", "cpu"]
-    answer = command(*arguments, "--store", tmp_path / "store")
-    assert (answer.code, answer.out) == (1, "")
+
+def test_a_failed_cell_is_1(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "baselines").mkdir(parents=True)
+    (tmp_path / "mine" / "baselines" / "diverges.py").write_text(DIVERGES)
+    arguments = ["distill", "diverges", "--dataset", "digits", "--ipc", "1", "--device", "cpu"]
+    answer = command(*arguments, "--plugins", tmp_path / "mine", "--store", tmp_path / "store")
+    assert (answer.code, answer.out) == (1, ""), answer.err
     assert "the loss is nan" in answer.err.splitlines()[-1]
     assert Store(tmp_path / "store").set_digests() == []
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import engine, plan
+from benchmark import engine, making, plan
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
@@ -83,7 +83,7 @@ def results(store: Store) -> pd.DataFrame:
 
 def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
     store = Store(tmp_path / "store")
-    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     table = results(store)
     assert report.n_made == 9 and report.problems == []
     assert len(table) == report.n_rows == 9 * 2 * 2 + 4 * 2 * 2
@@ -100,9 +100,9 @@ def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
 
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:
     store = Store(tmp_path / "store")
-    Runner(store, "cpu").evaluate(jobs(tmp_path))
+    Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     before = results(store)
-    again = Runner(store, "cpu")
+    again = Runner(store, "cpu", workers=1)
     estimate = again.estimate(jobs(tmp_path))
     assert (estimate.n_sets, estimate.n_blocks, estimate.seconds) == (0, 0, 0)
     report = again.evaluate(jobs(tmp_path))
@@ -113,7 +113,7 @@ def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) ->
 def test_two_empty_stores_get_the_same_rows_and_sets(tmp_path: Path, plugins: Path) -> None:
     stores = [Store(tmp_path / name) for name in ("first", "second")]
     for store in stores:
-        Runner(store, "cpu").evaluate(jobs(tmp_path))
+        Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
         store.collect()
     assert stores[0].set_digests() == stores[1].set_digests()
     tables = [(store.root / "results.csv").read_bytes() for store in stores]
@@ -122,9 +122,9 @@ def test_two_empty_stores_get_the_same_rows_and_sets(tmp_path: Path, plugins: Pa
 
 def test_the_estimate_counts_what_will_be_done(tmp_path: Path, plugins: Path) -> None:
     store = Store(tmp_path / "store")
-    estimate = Runner(store, "cpu").estimate(jobs(tmp_path))
+    estimate = Runner(store, "cpu", workers=1).estimate(jobs(tmp_path))
     assert not store.root.exists(), "an estimate writes nothing"
-    runner = Runner(store, "cpu")
+    runner = Runner(store, "cpu", workers=1)
     report = runner.evaluate(jobs(tmp_path))
     assert estimate.n_sets == report.n_made
     assert estimate.n_stored == 0 and estimate.seconds > 0
@@ -133,17 +133,17 @@ def test_the_estimate_counts_what_will_be_done(tmp_path: Path, plugins: Path) ->
 
 
 def test_presets_with_equal_values_share_what_was_made(tmp_path: Path) -> None:
-    runner = Runner(Store(tmp_path), "cpu")
+    runner = Runner(Store(tmp_path), "cpu", workers=1)
     first = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
     found = runner.make([first])
-    assert runner.find(Made("random-real", "lite", Real("digits"), Budget(ipc=1), 0)) == found[first]
-    assert runner.find(Made("random-real", "default", Real("digits"), Budget(ipc=1), 1)) is None
+    assert making.find(Made("random-real", "lite", Real("digits"), Budget(ipc=1), 0), runner.store) == found[first]
+    assert making.find(Made("random-real", "default", Real("digits"), Budget(ipc=1), 1), runner.store) is None
 
 
 def test_a_set_carries_its_provenance(tmp_path: Path) -> None:
     store = Store(tmp_path)
     made = Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3)
-    digest = Runner(store, "cpu").make([made])[made]
+    digest = Runner(store, "cpu", workers=1).make([made])[made]
     card = store.read_card(digest)
     assert (card.method, card.preset, card.distil_seed, card.ipc) == ("random-real", "default", 3, 1)
     assert card.distilled_on == "train-minus-holdout"
@@ -165,12 +165,12 @@ def test_a_fault_of_the_machine_becomes_an_error_row_and_is_tried_again(
 
     store = Store(tmp_path / "store")
     monkeypatch.setattr(target, sometimes)
-    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     assert report.problems
     broken = results(store)[results(store)["architecture"] == "mlp"]
     assert set(broken["status"]) == {"error"} and broken["condition"].str.contains("out of memory").all()
     monkeypatch.setattr(target, real_build)
-    assert Runner(store, "cpu").evaluate(jobs(tmp_path)).problems == []
+    assert Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path)).problems == []
     assert "error" not in set(results(store)["status"])
 
 
@@ -183,7 +183,7 @@ def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, mon
 
     monkeypatch.setattr(registry.load("baseline", "class-mean"), "distill", diverges)
     store = Store(tmp_path / "store")
-    report = Runner(store, "cpu").evaluate(jobs(tmp_path))
+    report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     assert len(report.problems) == 4 and "class-mean" in report.problems[0]
     assert set(results(store)["method"]) == {"random-real", "full-data"}
 
@@ -191,7 +191,7 @@ def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, mon
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path, plugins: Path) -> None:
     """A small form of the evidence bar `demo`: three kills at growing moments, then an undisturbed end."""
     whole = Store(tmp_path / "whole")
-    Runner(whole, "cpu").evaluate(jobs(tmp_path))
+    Runner(whole, "cpu", workers=1).evaluate(jobs(tmp_path))
     whole.collect()
     place, trace = tmp_path / "killed", tmp_path / "trace"
     command = [sys.executable, "-m", "benchmark.cli", "evaluate", "--device", "cpu", "--store", str(place)]
@@ -213,7 +213,7 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path
 
 def test_teardown_leaves_no_checkpoints(tmp_path: Path, plugins: Path) -> None:
     store = Store(tmp_path / "store")
-    Runner(store, "cpu").evaluate(jobs(tmp_path))
+    Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     assert list(store.root.glob("work/*")) == [] and list(store.root.glob("tmp/*")) == []
     hashes = {f: hashlib.sha256(f.read_bytes()).hexdigest() for f in store.root.glob("sets/*/*")}
     assert len(hashes) == 3 * len(store.set_digests())

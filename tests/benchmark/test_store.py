@@ -259,9 +259,10 @@ def test_damaged_results_are_left_out_and_named(store: Store, content: str, caps
 
 def damages() -> list[tuple[str, Callable[[Path], object]]]:
     def flip(file: Path) -> None:
-        content = bytearray(file.read_bytes())
-        content[-20] ^= 1
-        file.write_bytes(content)
+        """Change one value, in a file that stays well-formed."""
+        content = file.read_bytes()
+        changed = content.replace(b"[7, 1]", b"[6, 1]").replace(b"xxx", b"xxy")
+        file.write_bytes(changed if changed != content else content[:-1] + bytes([content[-1] ^ 1]))
 
     return [
         ("emptied", lambda file: file.write_bytes(b"")),

@@ -86,7 +86,7 @@ def test_a_probe_asked_for_later_checks_what_it_overlaps(materials: engine.Mater
     assert said == []
     found, cost = engine.run_block(both[0], materials)
     lie = replace(found[0], value={"end": {"correct": [0] * 10, "total": [1] * 10}})
-    blocks_module.store_block(both[0], [lie, found[1]], cost, materials.store, said.append)
+    said = blocks_module.store_block(both[0], [lie, found[1]], cost, materials.store)
     assert len(said) == 1 and "another result" in said[0]
 
 

@@ -1,0 +1,92 @@
+"""Makes the sets that plans ask for: finds what was made before, calls the baseline, fills in the card, stores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+
+import torch
+
+from benchmark import __version__, baseline, datasets, engine, keys, preview
+from benchmark.run import Run, TrialOver
+from benchmark.store import MadeRecord, Store
+from benchmark.synthetic_set import SyntheticSet
+from benchmark.values import Cell, Json, Made, to_json
+
+__all__ = ["find", "make", "needs", "seconds_of"]
+
+SMALL_WORK = 0.3
+"""Expected seconds of a baseline without a loop."""
+TRIAL_STEPS = 4
+Show = Callable[[int, int, str], None]
+
+
+def needs(made: Made) -> tuple[Cell, ...]:
+    """Trainings that the baseline wants done before."""
+    return baseline.load(made.baseline, made.preset).needs(made.real, made.seed)
+
+
+def find(made: Made, store: Store) -> str | None:
+    """The digest of what was made for this request before; None where nothing was."""
+    record = store.read_made(_key(made))
+    return record.digest if record else None
+
+
+def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, text: None) -> str:
+    """Make a set and store it with its preview; returns its digest. Goes on from a checkpoint where there is one."""
+    key, built, store = _key(made), baseline.load(made.baseline, made.preset), materials.store
+    engine.prepare(datasets.facts(made.real.dataset), materials.device)
+    run = Run(materials, made.real, made.seed, store.work_folder(key), show)
+    started = time.perf_counter()
+    synthetic = built.distill(made.real, made.budget, run)
+    cost = {
+        "seconds": round(time.perf_counter() - started, 3),
+        "image_passes": run.image_passes,
+        "numerics": engine.numerics(materials.device),
+    }
+    synthetic = _with_provenance(synthetic, made, built, cost)
+    name = store.write_set(synthetic, preview.draw(synthetic))
+    store.write_made(key, MadeRecord(to_json(made), name, cost))
+    store.clear_work(key)
+    return name
+
+
+def seconds_of(materials: engine.Materials, made: Made) -> float:
+    """Expected seconds of `make`: a few steps of the baseline's loop are timed; nothing is written."""
+    built = baseline.load(made.baseline, made.preset)
+    if not built.iterations:
+        return SMALL_WORK
+    engine.prepare(datasets.facts(made.real.dataset), materials.device)
+    trial = Run(materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
+    with suppress(TrialOver):
+        built.distill(made.real, made.budget, trial)
+    marks = trial.marks
+    pace = (marks[-1] - marks[1]) / (len(marks) - 2) if len(marks) > 2 else 0.0
+    return pace * built.iterations
+
+
+def _key(made: Made) -> str:
+    """The name of a request in the store: values, not the preset's name, decide."""
+    built = baseline.load(made.baseline, made.preset)
+    needed = [keys.training_key(cell.training) for cell in built.needs(made.real, made.seed)]
+    return keys.made_key(replace(made, preset=""), asdict(built), needed)  # type: ignore[call-overload]
+
+
+def _with_provenance(synthetic: SyntheticSet, made: Made, built: baseline.Baseline, cost: Json) -> SyntheticSet:
+    source = built.source
+    card = replace(
+        synthetic.card,
+        method=made.baseline,
+        preset=made.preset,
+        distil_seed=made.seed,
+        title=source.title,
+        source=source.url,
+        licence=source.licence,
+        citation=source.citation,
+        contributor="DistillBench",
+        cost=cost,
+        made_with={"distillbench": __version__, "torch": torch.__version__.partition("+")[0]},
+    )
+    return replace(synthetic, card=card)
