@@ -46,7 +46,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Register the fakes: `fake-CIFAR10` and so on."""
+    """Register the fakes: `fake-cifar10` and so on."""
     folder = tmp_path / "plugins" / "datasets"
     folder.mkdir(parents=True)
     for kind, shape in (
@@ -55,7 +55,7 @@ def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("SVHN", [3, 32, 32]),
         ("Kinetics", [1, 1, 1]),
     ):
-        (folder / f"fake_{kind}.toml").write_text(
+        (folder / f"fake_{kind.lower()}.toml").write_text(
             f"""format = 1
 title = "Fake {kind}"
 summary = "A fake."
@@ -163,7 +163,7 @@ def test_cifar10_in_torchvisions_order_and_sorted_by_class_give_the_same_indices
     (images, labels), (test_images, test_labels) = some_images((3, 32, 32), 0), some_images((3, 32, 32), 1)
     channels_last = (images.transpose(0, 2, 3, 1), test_images.transpose(0, 2, 3, 1))
     sorted_by_class(tmp_path / "by-class.npz", channels_last, (labels, test_labels))
-    assert_same(datasets.load("fake-CIFAR10"), datasets.load(tmp_path / "by-class.npz"))
+    assert_same(datasets.load("fake-cifar10"), datasets.load(tmp_path / "by-class.npz"))
 
 
 def test_mnist_in_torchvisions_order_and_sorted_by_class_give_the_same_indices(
@@ -172,7 +172,7 @@ def test_mnist_in_torchvisions_order_and_sorted_by_class_give_the_same_indices(
     write_mnist(root / "MNIST" / "raw")
     (images, labels), (test_images, test_labels) = some_images((28, 28), 0), some_images((28, 28), 1)
     sorted_by_class(tmp_path / "by-class.npz", (images, test_images), (labels, test_labels))
-    assert_same(datasets.load("fake-MNIST"), datasets.load(tmp_path / "by-class.npz"))
+    assert_same(datasets.load("fake-mnist"), datasets.load(tmp_path / "by-class.npz"))
 
 
 def test_svhn_in_torchvisions_order_and_sorted_by_class_give_the_same_indices(
@@ -181,21 +181,21 @@ def test_svhn_in_torchvisions_order_and_sorted_by_class_give_the_same_indices(
     write_svhn(root, monkeypatch)
     (images, labels), (test_images, test_labels) = some_images((32, 32, 3), 0), some_images((32, 32, 3), 1)
     sorted_by_class(tmp_path / "by-class.npz", (images, test_images), (labels, test_labels))
-    assert_same(datasets.load("fake-SVHN"), datasets.load(tmp_path / "by-class.npz"))
+    assert_same(datasets.load("fake-svhn"), datasets.load(tmp_path / "by-class.npz"))
 
 
 def test_what_torchvision_read_is_kept_as_npz_and_read_from_there(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_mnist(root / "MNIST" / "raw")
-    first = datasets.load("fake-MNIST")
-    assert f"fake-MNIST: digest {first.facts.digest} (none is committed" in capsys.readouterr().err
-    assert (root / "fake-MNIST.npz").is_file()
+    first = datasets.load("fake-mnist")
+    assert f"fake-mnist: digest {first.facts.digest} (none is committed" in capsys.readouterr().err
+    assert (root / "fake-mnist.npz").is_file()
     assert not list(root.glob(".*npz*"))
     for file in (root / "MNIST" / "raw").iterdir():
         file.unlink()
     monkeypatch.setattr(torchvision.datasets, "MNIST", None)  # not asked any more
-    again = _loading.read(Place("fake-MNIST", registry.path("dataset", "fake-MNIST")))
+    again = _loading.read(Place("fake-mnist", registry.path("dataset", "fake-mnist")))
     assert_same(first, again)
 
 
@@ -206,8 +206,8 @@ def test_torchvision_files_with_a_wrong_checksum_are_not_read(
     with (root / "cifar-10-batches-py" / "data_batch_2").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(EnvironmentFault, match="cannot be downloaded"):
-        datasets.load("fake-CIFAR10")
-    assert not (root / "fake-CIFAR10.npz").exists()
+        datasets.load("fake-cifar10")
+    assert not (root / "fake-cifar10.npz").exists()
 
 
 @pytest.mark.parametrize("kept", [-100, 10, 0])
@@ -216,17 +216,17 @@ def test_torchvision_files_that_are_cut_short_are_not_read(root: Path, offline: 
     file = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(EnvironmentFault, match="cannot be downloaded"):
-        datasets.load("fake-MNIST")
-    assert not (root / "fake-MNIST.npz").exists()
+        datasets.load("fake-mnist")
+    assert not (root / "fake-mnist.npz").exists()
 
 
 def test_too_few_images_are_refused_and_not_kept(root: Path, offline: None) -> None:
     write_mnist(root / "MNIST" / "raw")
-    facts = registry.path("dataset", "fake-MNIST")
+    facts = registry.path("dataset", "fake-mnist")
     facts.write_text(facts.read_text().replace(f"n_train = {N_TRAIN}", "n_train = 60000"))
     with pytest.raises(InvalidInput, match="60 train images; Fake MNIST has 60000"):
-        datasets.load("fake-MNIST")
-    assert not (root / "fake-MNIST.npz").exists()
+        datasets.load("fake-mnist")
+    assert not (root / "fake-mnist.npz").exists()
 
 
 def test_without_a_network_the_fix_is_named_and_nothing_is_left(
@@ -279,11 +279,11 @@ def test_a_download_is_checked_kept_and_cleared_away(
     root: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     serve_cifar10(tmp_path, server, monkeypatch)
-    (root / "downloads" / "fake-CIFAR10").mkdir(parents=True)
-    (root / "downloads" / "fake-CIFAR10" / "cifar-10-python.tar.gz").write_bytes(b"left by a killed download")
-    dataset = datasets.load("fake-CIFAR10")
+    (root / "downloads" / "fake-cifar10").mkdir(parents=True)
+    (root / "downloads" / "fake-cifar10" / "cifar-10-python.tar.gz").write_bytes(b"left by a killed download")
+    dataset = datasets.load("fake-cifar10")
     assert len(dataset.train) == N_TRAIN
-    assert sorted(file.name for file in root.rglob("*") if file.is_file()) == ["fake-CIFAR10.lock", "fake-CIFAR10.npz"]
+    assert sorted(file.name for file in root.rglob("*") if file.is_file()) == ["fake-cifar10.lock", "fake-cifar10.npz"]
     errors = capfd.readouterr().err
     assert "downloading Fake CIFAR10" in errors
     assert "%|" not in errors  # no bar where nobody looks
@@ -295,8 +295,8 @@ def test_a_download_with_a_wrong_checksum_is_refused(
     serve_cifar10(tmp_path, server, monkeypatch)
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", "0" * 32)
     with pytest.raises(EnvironmentFault, match="File not found or corrupted"):
-        datasets.load("fake-CIFAR10")
-    assert not (root / "fake-CIFAR10.npz").exists()
+        datasets.load("fake-cifar10")
+    assert not (root / "fake-cifar10.npz").exists()
 
 
 def test_mnist_is_downloaded_through_its_list_of_mirrors(
@@ -310,7 +310,7 @@ def test_mnist_is_downloaded_through_its_list_of_mirrors(
         resources.append((packed.name, md5(packed)))
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", server])  # nobody listens on 9
     monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
-    assert len(datasets.load("fake-MNIST").test) == N_TEST
+    assert len(datasets.load("fake-mnist").test) == N_TEST
     assert not (root / "MNIST").exists()
 
 
@@ -321,30 +321,30 @@ def test_two_processes_do_not_download_at_once(root: Path, offline: None, capsys
     held = threading.Event()
 
     def other() -> None:
-        with filelock.FileLock(root / "fake-MNIST.lock"):
+        with filelock.FileLock(root / "fake-mnist.lock"):
             held.set()
             time.sleep(0.3)
-            sorted_by_class(root / "fake-MNIST.npz", (images, test_images), (labels, test_labels))
+            sorted_by_class(root / "fake-mnist.npz", (images, test_images), (labels, test_labels))
 
     thread = threading.Thread(target=other)
     thread.start()
     held.wait()
-    dataset = datasets.load("fake-MNIST")
+    dataset = datasets.load("fake-mnist")
     thread.join()
     assert len(dataset.train) == N_TRAIN
-    assert "waiting for another process that gets fake-MNIST.npz" in capsys.readouterr().err
+    assert "waiting for another process that gets fake-mnist.npz" in capsys.readouterr().err
 
 
 def test_a_class_that_torchvision_does_not_have_is_refused(offline: None) -> None:
-    facts = registry.path("dataset", "fake-MNIST")
+    facts = registry.path("dataset", "fake-mnist")
     facts.write_text(facts.read_text().replace('"MNIST"', '"vision"'))
     with pytest.raises(InvalidInput, match=r"options\.class = 'vision' is no dataset of torchvision"):
-        datasets.load("fake-MNIST")
+        datasets.load("fake-mnist")
 
 
 def test_a_torchvision_dataset_needs_a_registered_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="loader 'torchvision' is for named datasets"):
-        datasets.load(registry.path("dataset", "fake-MNIST"))
+        datasets.load(registry.path("dataset", "fake-mnist"))
 
 
 def test_a_data_root_that_cannot_be_written_is_the_environments_fault(
