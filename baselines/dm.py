@@ -17,13 +17,12 @@ import torch
 
 from benchmark import augmentation
 from benchmark.architectures import Network
-from benchmark.augmentation import move
 from benchmark.baseline import Baseline, Source, images_per_class
 from benchmark.run import Run
 from benchmark.synthetic_set import SyntheticSet
 from benchmark.values import Budget, Real
 
-__all__ = ["DM", "class_means"]
+__all__ = ["DM"]
 
 VERSION = 1
 
@@ -70,9 +69,9 @@ class DM(Baseline):
             for pool, members in zip(pools.values(), torch.split(synthetic, ipc), strict=True):
                 rows = torch.randperm(len(pool), generator=generator)[: self.batch_real].to(run.device)
                 drawn = augment.draw(1, run.facts.shape, generator, shared=True)
-                settled, draws = augment.resolve(drawn), move(drawn, run.device)
-                batches = space.from_pixel(pool[rows] / 255), members
-                pairs.append(tuple(settled.apply(batch, draws, mean, std) for batch in batches))
+                settled, draws = augment.resolve(drawn), augmentation.move(drawn, run.device)
+                batch = space.from_pixel(pool[rows] / 255)
+                pairs.append([settled.apply(both, draws, mean, std) for both in (batch, members)])
             loss = self.distance(run.network(self.architecture, step), *zip(*pairs, strict=True))
             velocity.mul_(self.momentum).add_(torch.autograd.grad(loss, synthetic)[0])
             images.sub_(self.learning_rate * velocity)
@@ -81,13 +80,10 @@ class DM(Baseline):
         return run.of_images(images, torch.tensor(list(pools)).repeat_interleave(ipc), space, ipc)
 
     def distance(self, network: Network, real: Batches, synthetic: Batches) -> torch.Tensor:
-        """Σ_c ‖mean ψ(real_c) - mean ψ(synthetic_c)‖²; a batch (n, C, H, W) a class, those of one kind in one pass."""
-        with torch.no_grad(), torch.autocast(real[0].device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            features = [network.embed(chunk).float() for chunk in torch.split(torch.cat(real), CHUNK)]
-        targets = class_means(torch.cat(features), real)
-        return (targets - class_means(network.embed(torch.cat(synthetic)), synthetic)).square().sum()
-
-
-def class_means(features: torch.Tensor, batches: Batches) -> torch.Tensor:
-    """Means (C, F) of the features (N, F) of each class, whose batches were joined."""
-    return torch.stack([part.mean(dim=0) for part in torch.split(features, [len(batch) for batch in batches])])
+        """Σ_c ‖mean ψ(real_c) - mean ψ(synthetic_c)‖², each batch (n, C, H, W); synthetic ones are of one length."""
+        reduced = {"float32": False, "bfloat16": True}[self.precision]
+        with torch.no_grad(), torch.autocast(real[0].device.type, torch.bfloat16, enabled=reduced):
+            features = torch.cat([network.embed(chunk).float() for chunk in torch.split(torch.cat(real), CHUNK)])
+        targets = [part.mean(dim=0) for part in torch.split(features, [len(batch) for batch in real])]
+        means = network.embed(torch.cat(synthetic)).view(len(synthetic), -1, features.shape[1]).mean(dim=1)
+        return (torch.stack(targets) - means).square().sum()

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,8 @@ def test_what_learns_or_trains_has_a_lite_preset() -> None:
 
 def rows_of_the_page() -> dict[str, list[str]]:
     """Name -> the other columns of the table of baselines."""
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \|(.*)\|$", PAGE, re.MULTILINE)
+    table = PAGE.partition("## What there is")[2].partition("\n\nA baseline")[0]
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|(.*)\|$", table, re.MULTILINE)
     return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in rows}
 
 
@@ -92,6 +94,20 @@ def test_the_page_lists_every_baseline_with_its_summary_source_and_presets() -> 
         assert summary == registry.summary("baseline", name).rstrip(".")
         assert registry.load("baseline", name).source.url in source
         assert [preset.strip("` ") for preset in presets.split(",")] == list(baseline.presets(name))
+
+
+def test_the_page_says_what_each_preset_of_dm_is() -> None:
+    for preset in baseline.presets("dm"):
+        (row,) = re.findall(rf"^\| `{preset}` \|(.*)\|$", PAGE, re.MULTILINE)
+        steps, batch, network, rate, precision, _ = (cell.strip() for cell in row.split(" | "))
+        built: Any = baseline.load("dm", preset)
+        assert (int(steps.replace(",", "")), int(batch), float(rate), precision) == (
+            built.iterations,
+            built.batch_real,
+            built.learning_rate,
+            built.precision,
+        )
+        assert network.split("`")[1] == built.architecture
 
 
 def test_the_page_tells_what_differs_from_each_source() -> None:
