@@ -27,20 +27,12 @@ def downloads(results: pd.DataFrame) -> dict[str, bytes]:
     parquet = io.BytesIO()
     results.to_parquet(parquet, index=False)
     files = {
-        "results.csv": to_csv(_whole_lines(results)).encode("utf-8"),
+        "results.csv": to_csv(results).encode("utf-8"),
         "results.json": _json(results).encode("ascii"),
         "results.parquet": parquet.getvalue(),
     }
     sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     return {**files, SUMS: sums.encode("ascii")}
-
-
-def _whole_lines(results: pd.DataFrame) -> pd.DataFrame:
-    """Make each lone carriage return a line end that the CSV writer quotes; it would end its row otherwise."""
-    table = results.copy()
-    for name in (name for name, kind in COLUMNS.items() if kind == "string"):
-        table[name] = table[name].str.replace("\r(?!\n)", "\r\n", regex=True)
-    return table
 
 
 def _json(results: pd.DataFrame) -> str:

@@ -65,8 +65,9 @@ def run(
     user must mend (a name, a format) is always raised.
     """
     todo = list(blocks)
-    small = [block for block in todo if workers is not None and is_small(materials.facts(block.training))]
-    large = [block for block in todo if block not in small]
+    shared = [workers is not None and is_small(materials.facts(block.training)) for block in todo]
+    small = [block for block, is_shared in zip(todo, shared, strict=True) if is_shared]
+    large = [block for block, is_shared in zip(todo, shared, strict=True) if not is_shared]
     by_worker = workers.map(train_and_store, small) if workers is not None else iter(())
     here = Workers(1, materials).map(train_and_store, large)
     for block, differing, fault in chain(by_worker, here):
