@@ -37,7 +37,7 @@ def find(made: Made, store: Store) -> str | None:
 def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, text: None) -> str:
     """Make a set and store it with its preview; returns its digest. Goes on from a checkpoint where there is one."""
     key, built, store = _key(made), baseline.load(made.baseline, made.preset), materials.store
-    engine.prepare(datasets.facts(made.real.dataset), materials.device)
+    engine.prepare(materials.device, engine.is_small(datasets.facts(made.real.dataset)))
     run = Run(materials, made.real, made.seed, store.work_folder(key), show)
     started = time.perf_counter()
     synthetic = built.distill(made.real, made.budget, run)
@@ -58,7 +58,7 @@ def seconds_of(materials: engine.Materials, made: Made) -> float:
     built = baseline.load(made.baseline, made.preset)
     if not built.iterations:
         return SMALL_WORK
-    engine.prepare(datasets.facts(made.real.dataset), materials.device)
+    engine.prepare(materials.device, engine.is_small(datasets.facts(made.real.dataset)))
     trial = Run(materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
     with suppress(TrialOver):
         built.distill(made.real, made.budget, trial)

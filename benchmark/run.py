@@ -108,7 +108,8 @@ class Run:
 
     def outcomes(self, cell: Cell) -> Outcomes:
         """What `needs` asked for; raises TrainingDiverged where a training of it failed."""
-        engine.run(engine.missing(engine.join([cell]), self.materials.store), self.materials)
+        blocks = engine.assign(engine.join([cell]), self.materials)
+        engine.run(engine.missing(blocks, self.materials.store), self.materials)
         found = engine.outcomes(cell, self.materials.store)
         bad = [outcome.reason for outcome in found if outcome.status != "ok"]
         if bad:

@@ -167,7 +167,7 @@ class Runner:
             images = job.images if isinstance(job.images, str) else found[job.images] or job.images
             subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
             cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
-        blocks = engine.join(cells)
+        blocks = engine.assign(engine.join(cells), self.materials, self.workers.n)
         missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
@@ -179,7 +179,7 @@ class Runner:
 
     def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
         """Train the blocks that are missing; returns what went wrong, by training and seed."""
-        todo = engine.missing(blocks, self.store)
+        todo = engine.missing(engine.assign(blocks, self.materials, self.workers.n), self.store)
         self.report.n_reused += len(blocks) - len(todo)
         errors: dict[tuple[Any, int], str] = {}
         if not todo:
@@ -201,7 +201,7 @@ class Runner:
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; small ones run side by side."""
-        small = {block for block in blocks if engine.is_small(self.materials.facts(block.training))}
+        small = {block for block in blocks if block.way.one_thread}
         at_once = max(1, min(self.workers.n, len(small)))
         return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
 

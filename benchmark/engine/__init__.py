@@ -1,7 +1,6 @@
 """The engine: trains the cells that evaluators plan, once only, resumably, with keyed randomness.
 
-This first form is plain: one network at a time, eager, float32. What it cannot run yet it refuses with a sentence.
-docs/engine.md says what it will grow into.
+Each block runs in a way that a committed table gives it: eager, or its whole step compiled (docs/engine.md).
 """
 
 from __future__ import annotations
@@ -11,21 +10,26 @@ from itertools import chain
 
 import torch
 
-from benchmark.engine.blocks import Block, join, missing, numerics, outcomes, run_block, train_and_store
+from benchmark.engine.backends import assign
+from benchmark.engine.blocks import Block, join, missing, outcomes, run_block, train_and_store
 from benchmark.engine.draws import generator
 from benchmark.engine.estimate import Estimator
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import is_small, prepare
+from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import UsageError
 from benchmark.workers import Workers
 
 __all__ = [
+    "EAGER",
     "Block",
     "Estimator",
     "Examples",
     "Materials",
     "Measurement",
+    "Way",
+    "assign",
     "choose_device",
     "generator",
     "is_small",
@@ -59,13 +63,13 @@ def run(
     warn: Callable[[str], None] = lambda text: None,
     workers: Workers | None = None,
 ) -> None:
-    """Train every block and store its outcomes at once; blocks of small images go to the workers where there are any.
+    """Train every block and store its outcomes at once; those for one thread go to the workers where there are any.
 
     `done` is told each block and, where it could not be carried out, why; without it the fault is raised. What the
     user must mend (a name, a format) is always raised.
     """
     todo = list(blocks)
-    shared = [workers is not None and is_small(materials.facts(block.training)) for block in todo]
+    shared = [workers is not None and block.way.one_thread for block in todo]
     small = [block for block, is_shared in zip(todo, shared, strict=True) if is_shared]
     large = [block for block, is_shared in zip(todo, shared, strict=True) if not is_shared]
     by_worker = workers.map(train_and_store, small) if workers is not None else iter(())

@@ -21,12 +21,13 @@ from benchmark import keys, registry
 from benchmark.engine.materials import Materials
 from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import prepare
-from benchmark.engine.training import build_network, fit, n_steps
+from benchmark.engine.training import build_network, fit, forward_of, n_steps
+from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
 from benchmark.values import Cell, Outcome, Outcomes, Probe, Training, canonical_json, to_json
 
-__all__ = ["Block", "join", "missing", "numerics", "outcomes", "run_block", "store_block", "train_and_store"]
+__all__ = ["Block", "join", "missing", "outcomes", "run_block", "store_block", "train_and_store"]
 
 TRACE = "DISTILLBENCH_TRACE"
 """Environment variable: a file to which every finished block appends one JSON line."""
@@ -39,6 +40,8 @@ class Block:
     training: Training
     seed: int
     probes: tuple[Probe, ...]
+    way: Way = EAGER
+    """How it is computed; no part of what its outcomes are called."""
 
     @property
     def names(self) -> list[str]:
@@ -67,13 +70,6 @@ def outcomes(cell: Cell, store: Store) -> Outcomes:
     return tuple(outcome for outcome in found if outcome is not None)
 
 
-def numerics(device: torch.device) -> str:
-    """How this process computes: device kind, backend, precision, torch version, threads."""
-    torch_version = ".".join(torch.__version__.split(".")[:2])
-    threads = f"-threads{torch.get_num_threads()}" if device.type == "cpu" else ""
-    return f"{device.type}-eager-float32-torch{torch_version}{threads}"
-
-
 def _device_name(device: torch.device) -> str:
     """The device as result tables show it."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -85,22 +81,27 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
     started = time.perf_counter()
-    prepare(materials.facts(training), device)
+    prepare(device, block.way.one_thread)
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
     try:
         network = build_network(training.architecture, examples, block.seed, device)
         last = training.recipe.n_epochs(len(examples))
-        for epoch in fit(network, examples, training.recipe, block.seed):
-            due = {probe: _moments(probe, epoch, last) for probe in block.probes}
-            _measure(network, {probe: at for probe, at in due.items() if at}, values, materials, examples.space)
+        forward = None
+        for epoch in fit(network, examples, training.recipe, block.seed, training.architecture, block.way):
+            due = {probe: at for probe in block.probes if (at := _moments(probe, epoch, last))}
+            if due:
+                forward = forward or forward_of(network, training.architecture, examples, block.way)
+                _measure(network, forward, due, values, materials, examples.space)
     except DoesNotFit as reasoned:
         status, reason, values = "skipped", str(reasoned), {}
     except TrainingDiverged as reasoned:
         status, reason, values = "failed", str(reasoned), {}
     found = [
-        Outcome(block.seed, probe, status, values.get(probe, {}), reason, numerics(device), _device_name(device))
+        Outcome(
+            block.seed, probe, status, values.get(probe, {}), reason, numerics(device, block.way), _device_name(device)
+        )
         for probe in block.probes
     ]
     return found, _cost(training, len(examples), time.perf_counter() - started, device)
@@ -116,14 +117,14 @@ def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
     ]
 
 
-def _measure(network: Any, due: Any, values: Any, materials: Materials, space: Any) -> None:
+def _measure(network: Any, forward: Any, due: Any, values: Any, materials: Materials, space: Any) -> None:
     """Run the probes that are due; those on the same images share their forward passes."""
     shared: dict[Any, Measurement] = {}
     for probe, moments in due.items():
         if probe.data is None:
             raise UsageError(f"probe {probe.name!r} names no data to measure on.")
         if probe.data not in shared:
-            shared[probe.data] = Measurement(network, materials.real_examples(probe.data, space))
+            shared[probe.data] = Measurement(network, materials.real_examples(probe.data, space), forward)
         found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
         values[probe].update({moment: found for moment in moments})
 

@@ -1,6 +1,7 @@
-"""How long blocks will take here: a few real steps of each distinct shape are timed, and multiplied.
+"""How long blocks will take here: a few real steps of each distinct shape are timed eagerly, and multiplied.
 
-Used for what is told before a run and for the time left during it; never for choosing how to compute.
+What will be compiled is not compiled for the estimate: its eager time is divided by the speed-up that the committed
+table states. Used for what is told before a run and for the time left during it; never for choosing how to compute.
 """
 
 from __future__ import annotations
@@ -12,41 +13,20 @@ import torch
 
 from benchmark import datasets
 from benchmark.datasets import DatasetFacts
+from benchmark.engine.backends import chosen_speedup
 from benchmark.engine.blocks import Block
 from benchmark.engine.draws import generator
-from benchmark.engine.materials import Examples, Materials
-from benchmark.engine.process import prepare
+from benchmark.engine.materials import Examples, Materials, count_images
+from benchmark.engine.process import is_small, prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Budget, Data, Images, Made, Real, Stored
+from benchmark.values import Images, Made, Real, Stored
 
-__all__ = ["Estimator", "count_images"]
+__all__ = ["Estimator"]
 
 TIMED_STEPS = 3
 """Steps timed after one that warms up; their minimum counts."""
-
-
-def count_images(data: Data, materials: Materials) -> int:
-    """How many images a plan's data holds, made or not."""
-    return sum(_count(images, materials) for images in data.images)
-
-
-def _count(images: Images, materials: Materials) -> int:
-    if isinstance(images, Stored):
-        return len(materials.store.read_set(images.digest).tensors["labels"])
-    if isinstance(images, Made):
-        facts = datasets.facts(images.real.dataset)
-        return _count_budget(images.budget, facts)
-    return len(materials.dataset(images.dataset).indices(images.split, images.part, images.classes))
-
-
-def _count_budget(budget: Budget, facts: DatasetFacts) -> int:
-    if budget.ipc is not None:
-        return budget.ipc * len(facts.classes)
-    if budget.bytes is not None:
-        return max(1, budget.bytes // (4 * facts.shape[0] * facts.shape[1] * facts.shape[2]))
-    return facts.n_train
 
 
 class Estimator:
@@ -66,7 +46,8 @@ class Estimator:
         key = (training.architecture, dataset, batch, *varied)
         if key not in self._steps:
             self._steps[key] = self._time(block, datasets.facts(dataset), batch)
-        step, image = self._steps[key]
+        speedup = chosen_speedup(block.way, training.architecture, datasets.facts(dataset), self.materials.device)
+        step, image = (seconds / speedup for seconds in self._steps[key])
         n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
         return step * n_steps(training.recipe, n_images) + image * n_measured
 
@@ -77,7 +58,7 @@ class Estimator:
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
         device = self.materials.device
-        prepare(facts, device)
+        prepare(device, is_small(facts))
         draws = generator(0, "estimate")
         images = torch.randn(batch, *facts.shape, generator=draws).to(device)
         labels = torch.randint(len(facts.classes), (batch,), generator=draws).to(device)

@@ -13,9 +13,9 @@ from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
 from benchmark.space import PIXEL, Space
 from benchmark.store import Store
-from benchmark.values import Data, Images, Made, Real, Stored, Training
+from benchmark.values import Budget, Data, Images, Made, Real, Stored, Training
 
-__all__ = ["Examples", "Materials", "into_space"]
+__all__ = ["Examples", "Materials", "count_images", "into_space"]
 
 SMALL = 2**26
 """Numbers of a training set that is standardised once; a larger one stays uint8 and is standardised by batch."""
@@ -162,3 +162,25 @@ def _joined_labels(parts: list[torch.Tensor], n_classes: int) -> torch.Tensor:
     if all(part.ndim == 1 for part in parts):
         return torch.cat(parts)
     return torch.cat([F.one_hot(part, n_classes).float() if part.ndim == 1 else part for part in parts])
+
+
+def count_images(data: Data, materials: Materials) -> int:
+    """How many images a plan's data holds, made or not."""
+    return sum(_count(images, materials) for images in data.images)
+
+
+def _count(images: Images, materials: Materials) -> int:
+    if isinstance(images, Stored):
+        return len(materials.store.read_set(images.digest).tensors["labels"])
+    if isinstance(images, Made):
+        facts = datasets.facts(images.real.dataset)
+        return _count_budget(images.budget, facts)
+    return len(materials.dataset(images.dataset).indices(images.split, images.part, images.classes))
+
+
+def _count_budget(budget: Budget, facts: DatasetFacts) -> int:
+    if budget.ipc is not None:
+        return budget.ipc * len(facts.classes)
+    if budget.bytes is not None:
+        return max(1, budget.bytes // (4 * facts.shape[0] * facts.shape[1] * facts.shape[2]))
+    return facts.n_train

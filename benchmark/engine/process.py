@@ -1,8 +1,7 @@
 """Sets this process up for one piece of work: threads, allocator, deterministic kernels.
 
-Threads are a rule of the input's size alone, so that results do not depend on what else is in the queue. On small
-images a second thread gains little and waits much, worst where another process has the core; two processes with one
-thread each do more. Larger images get all cores.
+On small images a second thread gains little and waits much, worst where another process has the core; two processes
+with one thread each do more. Larger images get all cores, unless many trainings of them wait (`backends`).
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ def is_small(facts: DatasetFacts) -> bool:
     return max(facts.shape[1:]) <= SMALL_SIDE
 
 
-def prepare(facts: DatasetFacts, device: torch.device) -> None:
-    """Call before any work on a dataset whose result is stored or timed."""
+def prepare(device: torch.device, one_thread: bool) -> None:
+    """Call before any work whose result is stored or timed."""
     _once()
     every = _every_thread()
-    torch.set_num_threads(1 if device.type == "cpu" and is_small(facts) else every)
+    torch.set_num_threads(1 if device.type == "cpu" and one_thread else every)
 
 
 @functools.cache

@@ -1,23 +1,24 @@
-"""The training loop, which exists once: one network, one seed, eager and in float32.
+"""The training loop, which exists once: one network, one seed; how a step is computed is the business of `steps`.
 
-The plain form that every faster backend is tested against. Nothing is copied to the host inside an epoch.
+Nothing is copied to the host inside an epoch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-import torch.nn.functional as F
 
 from benchmark import architectures, augmentation
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples
+from benchmark.engine.steps import EagerSteps, Steps
+from benchmark.engine.way import EAGER, Way
 from benchmark.errors import TrainingDiverged
 from benchmark.recipe import Recipe
 
-__all__ = ["build_network", "fit", "n_steps"]
+__all__ = ["build_network", "fit", "forward_of", "n_steps"]
 
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
@@ -33,17 +34,48 @@ def n_steps(recipe: Recipe, n_images: int) -> int:
     return recipe.n_epochs(n_images) * recipe.n_batches(n_images)
 
 
-def fit(network: torch.nn.Module, examples: Examples, recipe: Recipe, seed: int) -> Iterator[int]:
+def _steps_of(network: torch.nn.Module, architecture: str, examples: Examples, recipe: Recipe, way: Way) -> Steps:
+    """How a network is to learn from examples; `architecture` is its text."""
+    if way.backend == "eager":
+        return EagerSteps(network, recipe)
+    from benchmark.engine.compiled import CompiledSteps, shape_of
+
+    facts, device = examples.facts, examples.images.device
+    shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)
+    batch = min(len(examples), recipe.batch_size)
+    return CompiledSteps(network, recipe, shape, batch, soft=examples.labels.ndim == 2)
+
+
+def forward_of(
+    network: torch.nn.Module, architecture: str, examples: Examples, way: Way
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """From images (n, C, H, W) to logits (n, K), in the way that the network is trained in; compiled, any n."""
+    if way.backend == "eager":
+        return network
+    from benchmark.engine.compiled import compiled_forward, shape_of
+
+    facts, device = examples.facts, examples.images.device
+    shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)
+    return compiled_forward(shape, network)
+
+
+def fit(
+    network: torch.nn.Module,
+    examples: Examples,
+    recipe: Recipe,
+    seed: int,
+    architecture: str = "",
+    way: Way = EAGER,
+) -> Iterator[int]:
     """Train, yielding the number of epochs done: 0 before the first step, then after each epoch.
 
-    The caller measures between the steps of this iterator. Raises TrainingDiverged at the end when the last loss is
-    no finite number; a loss that was NaN once stays NaN.
+    The caller measures between the steps of this iterator. `architecture` is needed where the way is not eager. Raises
+    TrainingDiverged at the end when the last loss is no finite number; a loss that was NaN once stays NaN.
     """
     augment = augmentation.build(recipe.augmentation, flip=examples.facts.flip)
     device = examples.images.device
     mean, std = (torch.tensor(part, device=device) for part in (examples.space.mean, examples.space.std))
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = _make_optimizer(recipe, parameters)
+    steps = _steps_of(network, architecture, examples, recipe, way)
     n, epochs = len(examples), recipe.n_epochs(len(examples))
     total, step = n_steps(recipe, n), 0
     loss = torch.zeros(())
@@ -51,32 +83,16 @@ def fit(network: torch.nn.Module, examples: Examples, recipe: Recipe, seed: int)
     for epoch in range(epochs):
         network.train()
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
-            optimizer = _make_optimizer(recipe, parameters)
+            steps.reset()
         for rows in _batches(n, recipe.batch_size, seed, epoch):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate_at(step, total, epoch)
             images = examples.take(rows)
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
-            loss = F.cross_entropy(network(images), examples.labels[rows], label_smoothing=recipe.label_smoothing)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            loss = steps.step(images, examples.labels[rows], recipe.learning_rate_at(step, total, epoch))
             step += 1
         yield epoch + 1
     if not math.isfinite(loss.item()):
         raise TrainingDiverged(f"the loss is {loss.item()} after {epochs} epochs")
-
-
-def _make_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The recipe's optimizer with empty buffers."""
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=rate, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay, fused=True
-        )
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=rate, betas=(recipe.momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def _batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:

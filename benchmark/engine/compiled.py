@@ -1,0 +1,244 @@
+"""The whole training step as one compiled function: forward, backward and the optimizer over one flat vector.
+
+Weights stay float32; with `bfloat16` convolutions and matrix products run in it, and the classifier in float32. Shapes
+are fixed, so a last batch that is smaller is padded with images of weight zero. One function serves every seed, recipe
+length and set of its shape; PyTorch keeps the machine code on disk, so that only the first run ever pays for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from benchmark import architectures
+from benchmark.engine.capture import Captured
+from benchmark.engine.lowering import lower
+from benchmark.engine.steps import losses_of
+from benchmark.recipe import Recipe
+
+__all__ = ["CompiledSteps", "Shape", "compiled_forward", "shape_of"]
+
+BETA2, EPS = 0.999, 1e-8
+"""Adam's, as PyTorch's defaults."""
+TEST_BATCH = 100
+"""Images of one compiled forward pass; larger ones leave the cache."""
+
+ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+StepFunction = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes a compiled function."""
+
+    architecture: str
+    images: tuple[int, int, int]
+    classes: int
+    precision: str
+    device: str
+    threads: int
+
+
+def shape_of(architecture: str, images: tuple[int, int, int], classes: int, precision: str, device: Any) -> Shape:
+    """The shape under this process's number of threads, which compiled code has built in."""
+    return Shape(architecture, images, classes, precision, str(device), torch.get_num_threads())
+
+
+class CompiledSteps:
+    """Trains a network whose parameters become views of one flat vector, so that it is up to date at any time."""
+
+    def __init__(self, network: torch.nn.Module, recipe: Recipe, shape: Shape, batch: int, soft: bool) -> None:
+        """`batch`: images of a full batch; `soft`: whether labels are probabilities."""
+        self.recipe = recipe
+        self.batch = batch
+        self.done = 0
+        rule = (recipe.optimizer, recipe.momentum, recipe.nesterov, recipe.weight_decay)
+        self.function = _step_function(shape, batch, soft, rule, recipe.loss, recipe.label_smoothing)
+        if isinstance(self.function, Captured):
+            self.flat, self.moments, *_ = self.function.inputs
+        else:
+            size = sum(parameter.numel() for parameter in network.parameters())
+            device = next(network.parameters()).device
+            self.flat = torch.empty(size, device=device)
+            self.moments = torch.empty(_n_moments(recipe.optimizer), size, device=device)
+        _flatten(network, self.flat)
+        self.reset()
+
+    def reset(self) -> None:
+        self.moments.zero_()
+        self.done = 0
+
+    def step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+        self.done += 1
+        first = 1 - self.recipe.momentum**self.done if self.recipe.momentum else 1.0
+        scalars = torch.tensor([rate, first, (1 - BETA2**self.done) ** 0.5]).to(self.flat.device, non_blocking=True)
+        n = len(images)
+        weights = torch.full((n,), 1 / n, device=self.flat.device)
+        if n < self.batch:
+            missing = self.batch - n
+            images, labels, weights = (_padded(tensor, missing) for tensor in (images, labels, weights))
+        with torch.no_grad():
+            loss: torch.Tensor = self.function(self.flat, self.moments, images, labels, weights, scalars)
+        return loss
+
+
+def _flatten(network: torch.nn.Module, flat: torch.Tensor) -> None:
+    """Copy all parameters into one vector (P,) and make them views of it."""
+    parameters = list(network.parameters())
+    flat.copy_(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
+        parameter.data = part.view_as(parameter)
+
+
+def _n_moments(optimizer: str) -> int:
+    """Vectors that an optimizer keeps beside the weights."""
+    return 1 if optimizer == "sgd" else 2
+
+
+def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function from images (N, C, H, W), any N, to logits (N, K) in float32, under the network's present weights."""
+    function = _forward_function(shape)
+    parameters = list(network.parameters())
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        found = []
+        with torch.no_grad():
+            flat = torch.cat([parameter.flatten() for parameter in parameters])
+            for chunk in torch.split(images, TEST_BATCH):
+                n = len(chunk)
+                whole = chunk if n == TEST_BATCH else _padded(chunk, TEST_BATCH - n)
+                found.append(function(flat, whole)[:n])
+        return torch.cat(found)
+
+    return forward
+
+
+def _padded(tensor: torch.Tensor, n: int) -> torch.Tensor:
+    return torch.cat([tensor, tensor.new_zeros(n, *tensor.shape[1:])])
+
+
+class _Precise(torch.nn.Module):
+    """A lowered network that runs its features in the wanted precision, in channels_last, and the rest in float32."""
+
+    def __init__(self, network: torch.nn.Module, shape: Shape) -> None:
+        super().__init__()
+        self.network = network
+        self.low = shape.precision == "bfloat16"
+        self.kind = shape.device.partition(":")[0]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        dtype = torch.bfloat16 if self.low else torch.float32
+        images = images.to(dtype, memory_format=torch.channels_last)
+        with torch.autocast(self.kind, torch.bfloat16, enabled=self.low, cache_enabled=False):
+            features: torch.Tensor = self.network.embed(images)  # type: ignore[operator]
+        logits: torch.Tensor = self.network.classifier(features.float())  # type: ignore[operator]
+        return logits
+
+
+class _Model:
+    """A network as a function of one flat vector."""
+
+    def __init__(self, shape: Shape) -> None:
+        with torch.random.fork_rng(devices=[]):
+            network = architectures.build(shape.architecture, shape.images, shape.classes)
+        self.network = _Precise(lower(network), shape).to(shape.device)
+        named = list(self.network.named_parameters())
+        self.names = [name for name, _ in named]
+        self.shapes = [parameter.shape for _, parameter in named]
+        self.sizes = [parameter.numel() for _, parameter in named]
+
+    def parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        return [part.view(shape) for part, shape in zip(torch.split(flat, self.sizes), self.shapes, strict=True)]
+
+    def logits(self, parts: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = functional_call(self.network, dict(zip(self.names, parts, strict=True)), (images,))
+        return found
+
+
+@functools.cache
+def _step_function(
+    shape: Shape, batch: int, soft: bool, rule: tuple[Any, ...], loss: str, label_smoothing: float
+) -> StepFunction:
+    model = _Model(shape)
+    recipe = Recipe("compiled", loss=loss, label_smoothing=label_smoothing)
+
+    def step(
+        flat: torch.Tensor,
+        moments: torch.Tensor,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        weights: torch.Tensor,
+        scalars: torch.Tensor,
+    ) -> torch.Tensor:
+        parts = [part.detach().requires_grad_() for part in model.parts(flat)]
+        loss = (losses_of(model.logits(parts, images), labels, recipe) * weights).sum()
+        gradients = torch.autograd.grad(loss, parts, materialize_grads=True)
+        _update(flat, moments, torch.cat([gradient.flatten() for gradient in gradients]), scalars, rule)
+        return loss.detach()
+
+    on = torch.device(shape.device)
+    n = sum(model.sizes)
+    labels = torch.full((batch, shape.classes), 1 / shape.classes) if soft else torch.zeros(batch, dtype=torch.int64)
+    example = (
+        torch.randn(n) * 0.01,
+        torch.zeros(_n_moments(rule[0]), n),
+        torch.randn(batch, *shape.images),
+        labels,
+        torch.full((batch,), 1 / batch),
+        torch.full((3,), 0.5),
+    )
+    compiled: StepFunction = _compile(step, tuple(tensor.to(on) for tensor in example), n_state=2)
+    return compiled
+
+
+def _update(
+    flat: torch.Tensor, moments: torch.Tensor, gradient: torch.Tensor, scalars: torch.Tensor, rule: tuple[Any, ...]
+) -> None:
+    """SGD, Adam or AdamW in place, as torch.optim has them; `scalars`: the rate and Adam's two corrections."""
+    optimizer, momentum, nesterov, decay = rule
+    rate, first, second = scalars.unbind()
+    if optimizer != "adamw":
+        gradient = gradient + decay * flat
+    velocity = momentum * moments[0] + (gradient if optimizer == "sgd" else (1 - momentum) * gradient)
+    if optimizer == "sgd":
+        change = rate * (gradient + momentum * velocity if nesterov else velocity)
+    else:
+        squares = BETA2 * moments[1] + (1 - BETA2) * gradient.square()
+        change = rate / first * velocity / (squares.sqrt() / second + EPS)
+        if optimizer == "adamw":
+            change = change + rate * decay * flat
+        moments[1].copy_(squares)
+    moments[0].copy_(velocity)
+    flat.sub_(change)
+
+
+@functools.cache
+def _forward_function(shape: Shape) -> ForwardFunction:
+    model = _Model(shape)
+
+    def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        return model.logits(model.parts(flat), images)
+
+    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(TEST_BATCH, *shape.images))
+    with torch.no_grad():
+        compiled: ForwardFunction = _compile(forward, tuple(tensor.to(shape.device) for tensor in example))
+    return compiled
+
+
+def _compile(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
+    """Trace a function with its backward pass into one graph and compile it; on a GPU, record a step for replay.
+
+    `n_state`: how many of the first arguments are changed in place.
+    """
+    compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False)
+    with torch.no_grad():
+        compiled(*example)
+        if n_state and example[0].is_cuda:
+            return Captured(compiled, example, n_state)
+    return compiled

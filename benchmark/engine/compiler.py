@@ -1,0 +1,73 @@
+"""Whether torch.compile works on this machine: found out once, by compiling one tiny function in a child process.
+
+A missing compiler or Python header takes the child down, not the run; the answer is kept in the user's cache folder
+for this version of torch and this Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmark.progress import say
+
+__all__ = ["cache_folder", "why_not"]
+
+SECONDS = 180
+"""A child that takes longer has failed."""
+
+_TINY = """
+import torch
+function = torch.compile(lambda x: (x * 2 + 1).relu().sum())
+assert function(torch.ones(4)).item() == 12
+"""
+
+
+def cache_folder() -> Path:
+    """Where compiled code and what was found out about the compiler are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distillbench" / "compiled"
+
+
+@functools.cache
+def why_not() -> str:
+    """Why torch.compile is left out here, said on stderr once for each process; empty where it works."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder()))
+    kept = cache_folder() / f"works-{_machine()}.txt"
+    try:
+        reason = kept.read_text(encoding="utf-8")
+    except OSError:
+        reason = _try()
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(reason, encoding="utf-8")
+        except OSError:
+            pass  # found out again the next time
+    if reason:
+        say(f"torch.compile is left out, everything runs eagerly: {reason}. To try again, delete {kept}")
+    return reason
+
+
+def _machine() -> str:
+    """What the answer depends on."""
+    text = (
+        f"{torch.__version__} {sys.executable} {sys.version} {os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _try() -> str:
+    try:
+        child = subprocess.run([sys.executable, "-c", _TINY], capture_output=True, text=True, timeout=SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        return str(fault)
+    if child.returncode == 0:
+        return ""
+    raised = [line.strip() for line in child.stderr.splitlines() if re.match(r"[A-Za-z_][\w.]*: \S", line)]
+    return (raised[-1] if raised else f"exit {child.returncode}")[:300]

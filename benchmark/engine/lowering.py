@@ -1,0 +1,127 @@
+"""A network in a form that compiles well: the same parameters under the same names, fewer and larger operations.
+
+Instance norm, ReLU and average pooling become one function with a backward pass written by hand, which reads its input
+twice where the general ones read it six times. A convolution before an instance norm runs without its bias: the norm
+subtracts it again, so that it changes nothing but rounding. Everything else is left as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+__all__ = ["NormActivationPool", "lower", "refusal"]
+
+
+def refusal(network: nn.Module) -> str:
+    """Why a network is not for a compiled step; empty where it is."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            return "batch norm keeps running statistics beside its weights"
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            return "dropout draws random numbers inside the network"
+    if not hasattr(network, "embed") or not hasattr(network, "classifier"):
+        return "it is no `embed` and `classifier`"
+    return ""
+
+
+def lower(network: nn.Module) -> nn.Module:
+    """A copy of the network whose modules compile well; parameters keep their names and shapes."""
+    lowered = copy.deepcopy(network)
+    for module in lowered.modules():
+        if isinstance(module, nn.Sequential):
+            _fuse(module)
+    return lowered
+
+
+def _fuse(layers: nn.Sequential) -> None:
+    """Replace each instance norm, and what follows it, within one chain of layers."""
+    for place, layer in enumerate(layers):
+        if not isinstance(layer, nn.GroupNorm) or layer.num_groups != layer.num_channels or not layer.affine:
+            continue
+        before = layers[place - 1] if place else None
+        if isinstance(before, nn.Conv2d) and before.bias is not None:
+            layers[place - 1] = _Unbiased(before)
+        following = list(layers)[place + 1 : place + 3]
+        relu = bool(following) and isinstance(following[0], nn.ReLU)
+        pool = relu and len(following) > 1 and _halves(following[1])
+        layers[place] = _Fused(layer, relu, pool)
+        for done in range(relu + pool):
+            layers[place + 1 + done] = nn.Identity()
+
+
+def _halves(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.AvgPool2d) and (layer.kernel_size, layer.stride, layer.padding) == (2, 2, 0)
+
+
+class _Unbiased(nn.Module):
+    """A convolution that leaves its bias alone."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self.stride, self.padding = convolution.stride, convolution.padding
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(maps, self.weight, None, self.stride, self.padding)
+
+
+class _Fused(nn.Module):
+    """Instance norm with what follows it."""
+
+    def __init__(self, norm: nn.GroupNorm, relu: bool, pool: bool) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        self.relu, self.pool = relu, pool
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        even = maps.shape[2] % 2 == 0 and maps.shape[3] % 2 == 0
+        fused = NormActivationPool.apply(maps, self.weight, self.bias, self.eps, self.relu, self.pool and even)
+        result: torch.Tensor = fused if even or not self.pool else F.avg_pool2d(fused, 2)
+        return result
+
+
+class NormActivationPool(torch.autograd.Function):
+    """Instance norm with scale and shift, then ReLU and 2x2 average pooling where wanted.
+
+    Computes in float32 whatever the maps are, (N, C, H, W) to (N, C, H, W) or (N, C, H/2, W/2) in their dtype. Meant to
+    be compiled: run eagerly it is right and slow.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, maps: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, eps: float, relu: bool, pool: bool
+    ) -> torch.Tensor:
+        exact = maps.float()
+        mean = exact.mean((2, 3), keepdim=True)
+        inverse = torch.rsqrt((exact - mean).square().mean((2, 3), keepdim=True) + eps)
+        result = (exact - mean) * inverse * scale[:, None, None] + shift[:, None, None]
+        if relu:
+            result = result.relu()
+        if pool:
+            rows = result[:, :, 0::2] + result[:, :, 1::2]
+            result = (rows[:, :, :, 0::2] + rows[:, :, :, 1::2]) * 0.25
+        ctx.save_for_backward(maps, mean, inverse, scale, shift)
+        ctx.relu, ctx.pool = relu, pool
+        return result.to(maps.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        maps, mean, inverse, scale, shift = ctx.saved_tensors
+        gradient = gradients[0].float()
+        n, channels, height, width = maps.shape
+        if ctx.pool:
+            spread = (gradient * 0.25)[:, :, :, None, :, None].expand(n, channels, height // 2, 2, width // 2, 2)
+            gradient = spread.reshape(n, channels, height, width)
+        normed = (maps.float() - mean) * inverse
+        if ctx.relu:
+            gradient = torch.where(normed * scale[:, None, None] + shift[:, None, None] > 0, gradient, 0.0)
+        by_shift, by_scale = gradient.sum((2, 3)), (gradient * normed).sum((2, 3))
+        part = 1 / (height * width)
+        centred = gradient - (by_shift * part)[:, :, None, None] - normed * (by_scale * part)[:, :, None, None]
+        by_maps = (centred * (inverse * scale[:, None, None])).to(maps.dtype)
+        return by_maps, by_scale.sum(0), by_shift.sum(0), None, None, None

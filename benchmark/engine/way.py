@@ -1,0 +1,31 @@
+"""A way of computing: which backend, which precision, how many threads. Part of what an outcome says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["EAGER", "Way", "numerics"]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How one training is computed. Same way, same kind of machine: the same bits."""
+
+    backend: str = "eager"
+    """`eager`, or `compiled`: the whole training step as one compiled function."""
+    precision: str = "float32"
+    """Of convolutions and matrix products; weights, norms, logits and losses are float32 always."""
+    one_thread: bool = False
+    """On a CPU: one thread, so that several can run side by side."""
+
+
+EAGER = Way()
+
+
+def numerics(device: torch.device, way: Way = EAGER) -> str:
+    """How this process computes: device kind, backend, precision, torch version, threads."""
+    torch_version = ".".join(torch.__version__.split(".")[:2])
+    threads = f"-threads{torch.get_num_threads()}" if device.type == "cpu" else ""
+    return f"{device.type}-{way.backend}-{way.precision}-torch{torch_version}{threads}"

@@ -1,0 +1,107 @@
+"""Which way each block gets: the table, the whole plan's work, the kind of device, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark import engine
+from benchmark.engine import backends
+from benchmark.engine.backends import Rule, assign, device_kind, floating_operations, rules
+from benchmark.recipe import Recipe
+from benchmark.values import Data, Probe, Real, Stage, Stored, Training
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A table of one line: small ConvNets, from 1 GFLOP on; a compiler that works."""
+    rule = Rule("cpu-bf16", "convnet", True, "bfloat16", 1e9, 2.0)
+    monkeypatch.setattr(backends, "rules", lambda: (rule,))
+    monkeypatch.setattr(backends, "device_kind", lambda device: "cpu-bf16")
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda: "")
+    backends._refused.cache_clear()
+    yield
+    backends._refused.cache_clear()
+
+
+def _blocks(stored: Stored, architecture: str, n_seeds: int, **changes: Any) -> list[engine.Block]:
+    recipe = Recipe("r", epochs=10).vary(**changes)
+    training = Training((Stage(Data((stored,))),), architecture, recipe)
+    return [engine.Block(training, seed, (Probe("accuracy", Real("digits", "test")),)) for seed in range(n_seeds)]
+
+
+def test_a_shape_is_compiled_where_the_whole_plan_asks_enough_of_it(
+    materials: engine.Materials, stored: Stored
+) -> None:
+    few, many = _blocks(stored, "convnet:width=8", 1), _blocks(stored, "convnet:width=8", 60)
+    assert {block.way.backend for block in assign(few, materials)} == {"eager"}
+    assert {block.way.backend for block in assign(many, materials)} == {"compiled"}
+    assert [block.way for block in assign(many, materials)] == [block.way for block in assign(many[::-1], materials)]
+
+
+def test_what_is_in_no_table_runs_eagerly(materials: engine.Materials, stored: Stored) -> None:
+    assert {block.way for block in assign(_blocks(stored, "mlp", 50), materials)} == {engine.Way(one_thread=True)}
+
+
+def test_a_recipe_that_says_float32_gets_it(materials: engine.Materials, stored: Stored) -> None:
+    blocks = assign(_blocks(stored, "convnet:width=64", 50, precision="float32"), materials)
+    assert {(block.way.backend, block.way.precision) for block in blocks} == {("compiled", "float32")}
+
+
+def test_a_network_that_cannot_be_compiled_runs_eagerly(materials: engine.Materials, stored: Stored) -> None:
+    blocks = assign(_blocks(stored, "convnet:norm=batch,width=64", 50), materials)
+    assert {block.way.backend for block in blocks} == {"eager"}
+
+
+def test_without_a_compiler_everything_runs_eagerly(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda: "no g++")
+    backends._refused.cache_clear()
+    assert {block.way.backend for block in assign(_blocks(stored, "convnet:width=64", 50), materials)} == {"eager"}
+
+
+def test_many_large_trainings_get_one_thread_each(materials: engine.Materials, stored: Stored) -> None:
+    recipe = Recipe("r", epochs=1)
+    data = Data((Real("fashion-mnist", part="holdout"),))
+    training = Training((Stage(data),), "mlp", recipe)
+    blocks = [engine.Block(training, seed, ()) for seed in range(16)]
+    materials.dataset = lambda name: _FewImages()  # type: ignore[method-assign, assignment, return-value]
+    assert {block.way.one_thread for block in assign(blocks, materials, n_workers=2)} == {True}
+    assert {block.way.one_thread for block in assign(blocks[:15], materials, n_workers=2)} == {False}
+    assert {block.way.one_thread for block in assign(blocks, materials, n_workers=1)} == {False}
+
+
+class _FewImages:
+    def indices(self, *part: object) -> list[int]:
+        return [0, 1, 2]
+
+
+def test_operations_are_those_counted_by_hand() -> None:
+    convolutions = 2 * 128 * (3 * 9 * 32**2 + 128 * 9 * 16**2 + 128 * 9 * 8**2)
+    assert floating_operations("convnet", (3, 32, 32), 10) == convolutions + 2 * 2048 * 10
+    assert floating_operations("alexnet", (1, 4, 4), 10) == 0  # does not fit
+
+
+@pytest.mark.parametrize(
+    ("cap", "kind"), [("AVX2", "cpu"), ("AVX512_CORE", "cpu"), ("AVX512_CORE_BF16", "cpu-bf16"), ("ALL", "cpu-amx")]
+)
+def test_a_cap_on_the_instruction_set_is_heeded(cap: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    monkeypatch.setattr(backends, "_has", lambda question: True)
+    assert device_kind(CPU) == kind
+
+
+def test_the_committed_table_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for rule in rules():
+        assert rule.device in ("cpu", "cpu-bf16", "cpu-amx", "cuda")
+        assert rule.precision in ("float32", "bfloat16")
+        assert rule.least > 0 and rule.speedup > 1
+        assert not (rule.device == "cpu" and rule.precision == "bfloat16")  # slow without the instructions

@@ -1,0 +1,150 @@
+"""The compiled step against the eager one: traced for every architecture, compiled in full for one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from benchmark import architectures, engine, registry
+from benchmark.engine import compiled
+from benchmark.engine.blocks import run_block
+from benchmark.engine.capture import Captured
+from benchmark.engine.compiler import why_not
+from benchmark.engine.lowering import refusal
+from benchmark.engine.steps import EagerSteps
+from benchmark.recipe import Recipe
+from benchmark.values import Data, Probe, Real, Stage, Stored, Training
+
+SGD = Recipe("sgd", learning_rate=0.05, nesterov=True, label_smoothing=0.1)
+ADAM = Recipe("adam", optimizer="adam", learning_rate=1e-3)
+ADAMW = Recipe("adamw", optimizer="adamw", learning_rate=1e-3, weight_decay=0.05)
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Graphs are traced but not compiled: the same operations, at once."""
+
+    def trace(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
+        return make_fx(function)(*example)
+
+    monkeypatch.setattr(compiled, "_compile", trace)
+    compiled._step_function.cache_clear()
+    compiled._forward_function.cache_clear()
+    yield
+    compiled._step_function.cache_clear()
+    compiled._forward_function.cache_clear()
+
+
+def _pair(architecture: str, shape: tuple[int, int, int], recipe: Recipe, precision: str, soft: bool = False) -> Any:
+    torch.manual_seed(0)
+    plain = architectures.build(architecture, shape, 10)
+    other = copy.deepcopy(plain)
+    kind = compiled.shape_of(architecture, shape, 10, precision, torch.device("cpu"))
+    return plain, EagerSteps(plain, recipe), other, compiled.CompiledSteps(other, recipe, kind, 6, soft), kind
+
+
+def _labels(soft: bool, n: int) -> torch.Tensor:
+    ids = torch.arange(n) % 10
+    return torch.nn.functional.one_hot(ids, 10).float() * 0.5 + 0.05 if soft else ids
+
+
+def _largest_gap(plain: torch.nn.Module, other: torch.nn.Module) -> float:
+    """Over weights; a bias before an instance norm only sees rounding."""
+    pairs = zip(plain.named_parameters(), other.parameters(), strict=True)
+    return max((a - b).abs().max().item() for (name, a), b in pairs if name.endswith("weight"))
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("architecture", [*registry.names("architecture"), "resnet18:norm=batch"])
+def test_every_architecture_learns_the_same_or_says_why_not(architecture: str) -> None:
+    shape = (3, 32, 32)
+    if refusal(architectures.build(architecture, shape, 10)):
+        assert "batch" in architecture
+        return
+    plain, eager, other, steps, _ = _pair(architecture, shape, SGD.vary(learning_rate=1e-3), "float32")
+    images = torch.randn(6, *shape)
+    for _ in range(2):
+        wanted, found = eager.step(images, _labels(False, 6), 1e-3), steps.step(images, _labels(False, 6), 1e-3)
+        assert found.item() == pytest.approx(wanted.item(), abs=2e-4)
+    assert _largest_gap(plain, other) < 2e-4
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW], ids=["sgd", "adam", "adamw"])
+def test_every_optimizer_equals_torchs_own_with_a_padded_last_batch(recipe: Recipe, soft: bool) -> None:
+    plain, eager, other, steps, _ = _pair("mlp", (1, 8, 8), recipe, "float32", soft)
+    for n in (6, 4, 6):
+        images = torch.randn(n, 1, 8, 8)
+        wanted = eager.step(images, _labels(soft, n), recipe.learning_rate)
+        found = steps.step(images, _labels(soft, n), recipe.learning_rate)
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert _largest_gap(plain, other) < 1e-5
+    eager.reset()
+    steps.reset()
+    assert not steps.moments.any() and steps.done == 0
+
+
+@pytest.mark.usefixtures("traced")
+def test_bfloat16_stays_near_float32_and_the_weights_stay_float32() -> None:
+    plain, eager, other, steps, kind = _pair("convnet:width=16", (1, 8, 8), SGD, "bfloat16")
+    images = torch.randn(6, 1, 8, 8)
+    for _ in range(3):
+        wanted, found = eager.step(images, _labels(False, 6), 0.01), steps.step(images, _labels(False, 6), 0.01)
+    assert steps.flat.dtype == torch.float32 and found.dtype == torch.float32
+    assert found.item() == pytest.approx(wanted.item(), abs=0.03) and found.item() != wanted.item()
+    assert 0 < _largest_gap(plain, other) < 0.02
+    logits = compiled.compiled_forward(kind, other)(torch.randn(205, 1, 8, 8))
+    assert logits.shape == (205, 10) and logits.dtype == torch.float32
+
+
+@pytest.mark.usefixtures("traced")
+def test_the_network_always_has_the_weights_of_the_moment() -> None:
+    _, _, other, steps, kind = _pair("mlp", (1, 8, 8), SGD, "float32")
+    forward, images = compiled.compiled_forward(kind, other), torch.randn(7, 1, 8, 8)
+    for _ in range(2):
+        steps.step(torch.randn(6, 1, 8, 8), _labels(False, 6), 0.1)
+        assert torch.allclose(forward(images), other(images), atol=1e-5)
+
+
+def _block(materials: engine.Materials, stored: Stored, way: engine.Way, seed: int = 0) -> engine.Block:
+    recipe = Recipe("short", epochs=3, batch_size=16)
+    training = Training((Stage(Data((stored,))),), "convnet:depth=2,width=4", recipe)
+    return engine.Block(training, seed, (Probe("accuracy", Real("digits", "test")),), way)
+
+
+@pytest.mark.skipif(bool(why_not()), reason="torch.compile does not work here")
+def test_compiled_in_full_it_gives_the_same_bits_twice_and_its_own_numerics(
+    materials: engine.Materials, stored: Stored
+) -> None:
+    way = engine.Way("compiled", "bfloat16", one_thread=True)
+    found = [run_block(_block(materials, stored, way, seed), materials)[0][0] for seed in (0, 1, 0)]
+    assert found[0] == found[2]
+    assert found[0].value != found[1].value
+    assert found[0].numerics.startswith("cpu-compiled-bfloat16-torch")
+    eager = run_block(_block(materials, stored, engine.EAGER), materials)[0][0]
+    correct = [sum(outcome.value["end"]["correct"]) for outcome in (found[0], eager)]
+    assert abs(correct[0] - correct[1]) < 40  # of 797: rounding moves a few borderline images
+
+
+def test_a_recorded_function_works_on_its_own_tensors() -> None:
+    def add(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        state.add_(given)
+        return state.sum()
+
+    def record(function: Any, inputs: Any) -> Any:
+        output = function(*inputs)  # a recording runs nothing, a warm-up does
+        return lambda: output.copy_(function(*inputs)), output
+
+    captured = Captured(add, (torch.ones(2), torch.ones(2)), n_state=1, record=record)
+    state = captured.inputs[0]
+    assert state.tolist() == [1, 1]
+    assert captured(state, torch.full((2,), 3.0)).item() == 8
+    assert captured(state, torch.full((2,), 1.0)).item() == 10
+    with pytest.raises(ValueError, match="its own tensors"):
+        captured(torch.ones(2), torch.ones(2))

@@ -1,0 +1,63 @@
+"""Whether torch.compile works is found out in a child process, once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.engine import compiler
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "code"))
+    compiler.why_not.cache_clear()
+    yield
+    compiler.why_not.cache_clear()
+
+
+def _child(monkeypatch: pytest.MonkeyPatch, returncode: int, stderr: str) -> list[Any]:
+    calls: list[Any] = []
+
+    def run(command: Any, **options: Any) -> Any:
+        calls.append(command)
+        return subprocess.CompletedProcess(command, returncode, "", stderr)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return calls
+
+
+def test_the_answer_is_kept_for_later_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _child(monkeypatch, 0, "")
+    assert compiler.why_not() == ""
+    compiler.why_not.cache_clear()
+    assert compiler.why_not() == "" and len(calls) == 1
+
+
+def test_a_failing_compiler_is_left_out_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _child(monkeypatch, 1, "Traceback\nInvalidCxxCompiler: No working C++ compiler found\n")
+    assert "No working C++ compiler" in compiler.why_not()
+    compiler.why_not()
+    said = capsys.readouterr().err
+    assert said.count("torch.compile is left out") == 1 and "delete" in said
+
+
+def test_a_child_that_hangs_or_cannot_start_is_a_reason_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: Any, **options: Any) -> Any:
+        raise subprocess.TimeoutExpired(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert "timed out" in compiler.why_not()
+
+
+def test_a_machine_without_a_compiler_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real child, under a compiler that does not exist."""
+    monkeypatch.setenv("CXX", "/nonexistent/g++")
+    assert compiler.why_not() != ""

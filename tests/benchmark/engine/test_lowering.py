@@ -1,0 +1,60 @@
+"""A lowered network computes what the plain one does, under the same names."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmark import architectures, registry
+from benchmark.engine.lowering import NormActivationPool, lower, refusal
+
+
+@pytest.mark.parametrize(("relu", "pool"), [(False, False), (True, False), (True, True)])
+def test_the_fused_norm_equals_the_layers_one_by_one(relu: bool, pool: bool) -> None:
+    draws = torch.Generator().manual_seed(0)
+    maps = torch.randn(3, 5, 6, 4, generator=draws).requires_grad_()
+    scale, shift = torch.randn(5, generator=draws).requires_grad_(), torch.randn(5, generator=draws).requires_grad_()
+    plain = F.group_norm(maps, 5, scale, shift)
+    plain = plain.relu() if relu else plain
+    plain = F.avg_pool2d(plain, 2) if pool else plain
+    fused = NormActivationPool.apply(maps, scale, shift, 1e-5, relu, pool)
+    assert torch.allclose(fused, plain, atol=1e-5)
+    upstream = torch.randn(plain.shape, generator=draws)
+    wanted = torch.autograd.grad(plain, [maps, scale, shift], upstream)
+    found = torch.autograd.grad(fused, [maps, scale, shift], upstream)
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert torch.allclose(ours, theirs, atol=2e-5)
+
+
+def test_odd_maps_are_pooled_as_the_plain_layer_does() -> None:
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(4, 4), nn.ReLU(), nn.AvgPool2d(2))
+    images = torch.randn(2, 1, 7, 5)
+    assert torch.allclose(lower(layers)(images), layers(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", registry.names("architecture"))
+def test_every_architecture_keeps_its_logits_and_its_names(name: str) -> None:
+    shape = (3, 32, 32)
+    network = architectures.build(name, shape, 10)
+    lowered = lower(network)
+    assert [n for n, _ in lowered.named_parameters()] == [n for n, _ in network.named_parameters()]
+    images = torch.randn(2, *shape)
+    with torch.no_grad():
+        assert torch.allclose(lowered.eval()(images), network.eval()(images), atol=1e-4)
+
+
+def test_a_convolution_before_an_instance_norm_runs_without_its_bias() -> None:
+    network = lower(architectures.build("convnet:width=4", (1, 8, 8), 10))
+    loss = network(torch.randn(2, 1, 8, 8)).square().sum()
+    bias = dict(network.named_parameters())["body.0.bias"]
+    (gradient,) = torch.autograd.grad(loss, bias, allow_unused=True)
+    assert gradient is None
+
+
+def test_running_statistics_and_dropout_are_refused_with_the_reason() -> None:
+    assert "running statistics" in refusal(architectures.build("convnet:norm=batch,width=4", (1, 8, 8), 10))
+    assert "dropout" in refusal(nn.Sequential(nn.Dropout(0.5)))
+    assert "embed" in refusal(nn.Linear(2, 2))
+    assert refusal(architectures.build("convnet:width=4", (1, 8, 8), 10)) == ""
