@@ -17,6 +17,7 @@ import click
 
 from benchmark import __version__, _requests, registry
 from benchmark._tables import listing, score_rows, show
+from benchmark.bench.command import bench
 from benchmark.errors import DistillBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -354,6 +355,8 @@ def test(kind: str, name: str, store: str | None, plugins: tuple[str, ...]) -> N
         click.echo(f"{failures} checks failed.", err=True)
         sys.exit(1)
 
+
+cli.add_command(bench)
 
 if __name__ == "__main__":
     main()

@@ -80,7 +80,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
     training, device = block.training, materials.device
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
-    started = time.perf_counter()
+    started, test_seconds = _now(device), 0.0
     prepare(device, block.way.one_thread)
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
@@ -92,8 +92,10 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         for epoch in fit(network, examples, training.recipe, block.seed, training.architecture, block.way):
             due = {probe: at for probe in block.probes if (at := _moments(probe, epoch, last))}
             if due:
+                trained = _now(device)
                 forward = forward or forward_of(network, training.architecture, examples, block.way)
                 _measure(network, forward, due, values, materials, examples.space)
+                test_seconds += _now(device) - trained
     except DoesNotFit as reasoned:
         status, reason, values = "skipped", str(reasoned), {}
     except TrainingDiverged as reasoned:
@@ -104,7 +106,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         )
         for probe in block.probes
     ]
-    return found, _cost(training, len(examples), time.perf_counter() - started, device)
+    return found, _cost(training, len(examples), (_now(device) - started, test_seconds), device)
 
 
 def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
@@ -129,12 +131,21 @@ def _measure(network: Any, forward: Any, due: Any, values: Any, materials: Mater
         values[probe].update({moment: found for moment in moments})
 
 
-def _cost(training: Training, n_images: int, seconds: float, device: torch.device) -> dict[str, Any]:
+def _now(device: torch.device) -> float:
+    """Seconds of a clock, read when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _cost(training: Training, n_images: int, seconds: tuple[float, float], device: torch.device) -> dict[str, Any]:
+    """`seconds`: of the whole block, and of its probes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
     return {
-        "seconds": round(seconds, 3),
+        "seconds": round(seconds[0], 3),
+        "test_seconds": round(seconds[1], 3),
         "steps": n_steps(training.recipe, n_images),
         "image_passes": training.recipe.n_epochs(n_images) * n_images,
         "peak_mib": round(peak / 2**20),

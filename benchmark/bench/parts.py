@@ -1,0 +1,161 @@
+"""The parts of a cell's measurement, each carried out in a process of its own: `python -m benchmark.bench.parts`.
+
+A request comes as one line of JSON on stdin, the answer goes as one line to stdout. The process ends when its stdin
+does, so none outlives the one that started it. What is read from disk and what starts the device is not timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark import __version__, engine, making
+from benchmark.bench import floor
+from benchmark.bench.cells import BenchCell
+from benchmark.bench.reference import now, train_and_test
+from benchmark.engine.training import build_network, fit
+from benchmark.errors import DistillBenchError, EnvironmentFault
+from benchmark.evaluator import accuracy_percent
+from benchmark.store import Store
+from benchmark.values import Cell, Stored
+
+__all__ = ["carry_out", "machine", "main", "ours", "reference", "tidy"]
+
+Found = dict[str, Any]
+
+
+def carry_out(request: Mapping[str, Any]) -> Found:
+    """Measure one part: `machine`, `reference` (with its seed), or `ours`."""
+    cell, device = BenchCell.from_json(dict(request["cell"])), torch.device(request["device"])
+    if request["part"] == "machine":
+        return machine(device)
+    with tempfile.TemporaryDirectory() as folder:
+        materials = engine.Materials(Store(folder), device)
+        asked = cell.asked(Stored(making.make(materials, cell.made)))
+        now(device)
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        if request["part"] == "ours":
+            found = ours(asked, materials)
+        else:
+            found = (reference if cell.reference == "loop" else tidy)(asked, int(request["seed"]), materials)
+    return {**found, "load": round(load, 2)}
+
+
+def reference(asked: Cell, seed: int, materials: engine.Materials) -> Found:
+    """One seed by the field's usual loop."""
+    training, dataset = asked.training, materials.dataset(_test_of(asked).dataset)
+    examples = materials.training_examples(training.stages[0].stream, training.recipe)
+    started = now(materials.device)
+    network = build_network(training.architecture, examples, seed, materials.device)
+    run = train_and_test(network, examples, dataset.test, training.recipe, seed)
+    seconds = now(materials.device) - started
+    return {"seed": seed, "seconds": seconds, **asdict(run)}
+
+
+def tidy(asked: Cell, seed: int, materials: engine.Materials) -> Found:
+    """One seed by the engine's plain form: eager, float32, tensors on the device, one pass over cached test images."""
+    training, device = asked.training, materials.device
+    engine.prepare(device, engine.is_small(materials.facts(training)))
+    examples = materials.training_examples(training.stages[0].stream, training.recipe)
+    started = now(device)
+    network = build_network(training.architecture, examples, seed, device)
+    for _ in fit(network, examples, training.recipe, seed):
+        pass
+    trained = now(device)
+    seen = engine.Measurement(network, materials.real_examples(_test_of(asked), examples.space))
+    accuracy = (seen.logits.argmax(dim=1) == seen.labels).float().mean().item()
+    ended = now(device)
+    times = {"seconds": ended - started, "train_seconds": trained - started, "test_seconds": ended - trained}
+    return {"seed": seed, **times, "accuracy_percent": 100 * accuracy}
+
+
+def ours(asked: Cell, materials: engine.Materials) -> Found:
+    """All seeds by the engine, in this process."""
+    started = now(materials.device)
+    done = [engine.run_block(block, materials) for block in engine.assign(engine.join([asked]), materials)]
+    seconds = now(materials.device) - started
+    outcomes = [outcome for found, _ in done for outcome in found]
+    accuracies = [accuracy_percent(outcome) for outcome in outcomes]
+    if len(accuracies) < len(asked.seeds) or any(value is None for value in accuracies):
+        raise EnvironmentFault(f"the engine gave no accuracy: {next((o.reason for o in outcomes if o.reason), '?')}.")
+    spent = {name: sum(float(cost[name]) for _, cost in done) for name in ("seconds", "test_seconds")}
+    return {
+        "seconds": seconds,
+        "train_seconds": spent["seconds"] - spent["test_seconds"],
+        "test_seconds": spent["test_seconds"],
+        "accuracy_percent": accuracies,
+        "numerics": outcomes[0].numerics,
+    }
+
+
+def machine(device: torch.device) -> Found:
+    """What this machine is, and how fast it multiplies matrices."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = {
+        "distillbench": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+    }
+    return {
+        "device": name,
+        "cores": cores,
+        "threads": torch.get_num_threads(),
+        "instructions": ", ".join([capability, *_wide_instructions()]),
+        "versions": versions,
+        "rates": floor.rates(device),
+    }
+
+
+def _test_of(asked: Cell) -> Any:
+    return asked.probes[0].data
+
+
+def _cpu_lines(field: str) -> list[str]:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line.partition(": ")[2] for line in lines if line.startswith(field)]
+
+
+def _cpu_name() -> str:
+    return next(iter(_cpu_lines("model name")), platform.processor() or "unknown CPU")
+
+
+def _wide_instructions() -> list[str]:
+    """Those for bfloat16 that the CPU says it has."""
+    flags = next(iter(_cpu_lines("flags")), "").split()
+    return [flag for flag in ("avx512_bf16", "amx_bf16") if flag in flags]
+
+
+def _end_with_parent() -> None:
+    """Not through sys.stdin: a thread that holds its lock breaks the interpreter's end."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Answer one request; exits with the code of a DistillBenchError, whose text goes to stderr."""
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        found = carry_out(request)
+    except DistillBenchError as fault:
+        print(fault, file=sys.stderr)
+        sys.exit(fault.exit_code)
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()
