@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark.errors import DistillBenchError
 
 if TYPE_CHECKING:
+    import torch
+
     from benchmark.bench.cells import BenchCell
     from benchmark.bench.record import Measured
     from benchmark.bench.turns import Turns
@@ -28,8 +30,10 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @click.option("--quick", is_flag=True, help="Cut the epochs to 1/30 and the seeds to 2: a check, no measurement.")
 @click.option("--repeats", type=click.IntRange(1), default=3, help="Runs of ours with a warm cache. Default: 3.")
 @click.option("--device", default="auto", help="auto (default), cpu, cuda or cuda:N; cells are for one kind.")
+@click.option("--tune", is_flag=True, help="Write the engine's table anew for this kind of device, then stop.")
+@click.option("--architecture", "tuned", multiple=True, metavar="NAME", help="With --tune: only this one.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the page. Default: docs/ of this checkout.")
-def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: Path | None, **only: bool) -> None:
+def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: Path | None, **only: Any) -> None:
     """Measure the engine beside the field's usual loop, and write docs/performance.md.
 
     Reference and ours run in turn, in processes of their own; leave the machine alone meanwhile. All cells of a CPU
@@ -41,6 +45,7 @@ def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: P
       distillbench bench --list
       distillbench bench --quick --cell digits-1
       distillbench bench --device cuda
+      distillbench bench --tune --architecture convnet
     """
     from benchmark._tables import show
     from benchmark.bench import cells, page, record
@@ -59,6 +64,9 @@ def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: P
     from benchmark.bench.turns import Turns
     from benchmark.engine import choose_device
 
+    if only["tune"]:
+        _tune(choose_device(device), only["tuned"])
+        return
     chosen_device = choose_device(device)
     chosen = cells.choose(names, chosen_device.type)
     turns = Turns(chosen_device, repeats)
@@ -72,6 +80,17 @@ def _quick_folder() -> Path:
     from benchmark.bench.turns import work_folder
 
     return work_folder() / "quick"
+
+
+def _tune(device: torch.device, wanted: Sequence[str]) -> None:
+    from benchmark import registry
+    from benchmark.bench import tune
+    from benchmark.engine.backends import TABLE, device_kind
+
+    for name in wanted:
+        registry.path("architecture", name)
+    tune.write_table(device_kind(device), tune.tune(device, wanted), TABLE, wanted)
+    click.echo(TABLE)
 
 
 def _measure(turns: Turns, chosen: Sequence[BenchCell], out: Path, command: str) -> int:

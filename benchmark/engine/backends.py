@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from benchmark import architectures, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.materials import Materials, count_images
-from benchmark.engine.process import is_small
+from benchmark.engine.process import SMALL_SIDE, is_small
 from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit
 from benchmark.recipe import Recipe
 
-__all__ = ["TABLE", "Rule", "assign", "device_kind", "floating_operations", "rules"]
+__all__ = ["STUDIED", "TABLE", "Rule", "assign", "device_kind", "floating_operations", "rules"]
 
 TABLE = Path(__file__).with_name("backends.toml")
+STUDIED = ("convnet", "mlp", "resnet18")
+"""Architectures for which the study of docs/performance.md finds bfloat16 equal to float32."""
 MANY = 8
 """Blocks of larger images for each worker from which on one-thread workers finish them sooner than all cores one by
 one."""
@@ -64,6 +66,23 @@ def device_kind(device: torch.device) -> str:
     else:
         found = "bf16" if any(word in capped for word in ("BF16", "FP16")) and _has("_is_avx512_bf16_supported") else ""
     return f"cpu-{found}" if found else "cpu"
+
+
+def _kinds(device: torch.device) -> tuple[str, ...]:
+    """The kinds whose lines hold for a device, the nearest first: what pays with fewer instructions pays with more."""
+    kind = device_kind(device)
+    order = ("cpu-amx", "cpu-bf16", "cpu")
+    return order[order.index(kind) :] if kind in order else (kind,)
+
+
+def _rule(architecture: str, images: tuple[int, int, int], device: torch.device) -> Rule | None:
+    """The nearest line of the table for an architecture, by its text, and a size of image."""
+    wanted = (architecture.partition(":")[0], max(images[1:]) <= SMALL_SIDE)
+    for kind in _kinds(device):
+        for rule in rules():
+            if (rule.device, rule.architecture, rule.small) == (kind, *wanted):
+                return rule
+    return None
 
 
 def _has(question: str) -> bool:
@@ -117,12 +136,10 @@ def _work(block: Block, materials: Materials) -> float:
 
 def _way(shape: tuple[Any, ...], work: float, device: torch.device) -> Way:
     architecture, images, _, _, precision, *_ = shape
-    name = architecture.partition(":")[0]
-    for rule in rules():
-        fits = (rule.device, rule.architecture, rule.small) == (device_kind(device), name, max(images[1:]) <= 16)
-        if fits and work >= rule.least and not _refused(architecture, images):
-            return Way("compiled", "float32" if precision == "float32" else rule.precision)
-    return EAGER
+    rule = _rule(architecture, images, device)
+    if rule is None or work < rule.least or _refused(architecture, images):
+        return EAGER
+    return Way("compiled", "float32" if precision == "float32" else rule.precision)
 
 
 @functools.cache
@@ -156,17 +173,5 @@ def _on_meta(architecture: str, images: tuple[int, int, int], classes: int) -> t
 
 def chosen_speedup(way: Way, architecture: str, facts: DatasetFacts, device: torch.device) -> float:
     """How many times as fast as eager the table says that this way is."""
-    name = architecture.partition(":")[0]
-    for rule in rules():
-        if (rule.device, rule.architecture, rule.small) == (device_kind(device), name, is_small(facts)):
-            return rule.speedup if way.backend != "eager" else 1.0
-    return 1.0
-
-
-def describe(blocks: Sequence[Block]) -> str:
-    """One line on the ways in use, for people."""
-    counts: dict[str, int] = {}
-    for block in blocks:
-        name = f"{block.way.backend} {block.way.precision}"
-        counts[name] = counts.get(name, 0) + 1
-    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+    rule = None if way.backend == "eager" else _rule(architecture, facts.shape, device)
+    return rule.speedup if rule else 1.0

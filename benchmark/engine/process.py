@@ -13,7 +13,7 @@ import torch
 
 from benchmark.datasets import DatasetFacts
 
-__all__ = ["is_small", "prepare"]
+__all__ = ["SMALL_SIDE", "is_small", "prepare"]
 
 SMALL_SIDE = 16
 """Images up to this height and width are small."""

@@ -1,0 +1,189 @@
+"""`distillbench bench --tune`: measures where a compiled step pays on this kind of device, and writes the table.
+
+Each candidate runs in a process of its own with an empty compiler cache, so that what compiling costs is seen too. Only
+the lines of this kind of device are replaced. Precision below float32 is tried only where the equivalence study holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark import architectures, engine
+from benchmark.bench.reference import now
+from benchmark.engine.backends import STUDIED, Rule, device_kind, floating_operations, rules
+from benchmark.engine.compiled import CompiledSteps, compiled_forward, shape_of
+from benchmark.engine.lowering import refusal
+from benchmark.engine.steps import EagerSteps
+from benchmark.errors import DoesNotFit, EnvironmentFault
+from benchmark.progress import Progress, say
+from benchmark.recipe import Recipe
+from benchmark.registry import names
+
+__all__ = ["Candidate", "candidates", "measure", "rule_of", "tune", "write_table"]
+
+SHAPES = {True: (1, 8, 8), False: (3, 32, 32)}
+"""Images that stand for the small and for the larger ones."""
+BATCHES = (10, 100)
+"""One and ten images for each of ten classes."""
+STEPS, TEST_IMAGES = 7, 500
+LEAST_SPEEDUP = 1.15
+"""Below it, compiling is not worth its line."""
+MARGIN = 1.5
+"""Compiling must save this many times its own cost."""
+SECONDS = 1800
+"""A candidate that takes longer has failed."""
+
+_HEAD = """# Where a compiled step pays, as measured by `distillbench bench --tune`; all else is eager, in float32.
+# device: cpu-amx, cpu-bf16 and cpu by the instructions for bfloat16, or cuda; small: images up to 16x16;
+# least: floating-point operations of training and testing from which on compiling pays, code not in the cache;
+# speedup: seconds of the eager step over those of the compiled one, the worse of batches of 10 and 100.
+"""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What might stand in the table."""
+
+    architecture: str
+    small: bool
+    precision: str
+
+
+def candidates(kind: str, wanted: Iterable[str] = ()) -> list[Candidate]:
+    """Every architecture, size and precision that could be compiled on this kind of device."""
+    found = []
+    for name in wanted or names("architecture"):
+        for small, shape in SHAPES.items():
+            try:
+                with torch.device("meta"):
+                    reason = refusal(architectures.build(name, shape, 10))
+            except DoesNotFit:
+                continue
+            if not reason:
+                found.append(Candidate(name, small, "float32"))
+                if kind != "cpu" and name in STUDIED:
+                    found.append(Candidate(name, small, "bfloat16"))
+    return found
+
+
+def measure(candidate: Candidate, device: torch.device) -> dict[str, Any]:
+    """Seconds of compiling and of each step, eager and compiled; run it with an empty cache."""
+    engine.prepare(device, candidate.small)
+    shape, recipe = SHAPES[candidate.small], Recipe("tune")
+    kind = shape_of(candidate.architecture, shape, 10, candidate.precision, device)
+    compiling, pairs = 0.0, []
+    for batch in BATCHES:
+        images, labels = torch.randn(batch, *shape, device=device), torch.arange(batch, device=device) % 10
+        plain, other = (architectures.build(candidate.architecture, shape, 10).to(device) for _ in range(2))
+        started = now(device)
+        compiled = CompiledSteps(other, recipe, kind, batch, soft=False)
+        compiling += now(device) - started
+        works = [partial(steps.step, images, labels, 0.01) for steps in (EagerSteps(plain, recipe), compiled)]
+        pairs.append(_fastest(works, device))
+    started = now(device)
+    forward = compiled_forward(kind, other)
+    compiling += now(device) - started
+    tests = torch.randn(TEST_IMAGES, *shape, device=device)
+    with torch.inference_mode():
+        pairs.append(_fastest([partial(plain, tests), partial(forward, tests)], device))
+    return {"compile_seconds": compiling, "pairs": pairs}
+
+
+def _fastest(works: list[Any], device: torch.device) -> list[float]:
+    """Seconds of each, taken in turn."""
+    best = [float("inf")] * len(works)
+    for turn in range(STEPS):
+        for place, work in enumerate(works):
+            started = now(device)
+            work()
+            if turn:
+                best[place] = min(best[place], now(device) - started)
+    return best
+
+
+def rule_of(candidate: Candidate, kind: str, found: dict[str, Any]) -> Rule | None:
+    """The line that a measurement gives; None where compiling does not pay."""
+    speedup = min(eager / compiled for eager, compiled in found["pairs"][:-1])
+    if speedup < LEAST_SPEEDUP:
+        return None
+    forward = floating_operations(candidate.architecture, SHAPES[candidate.small], 10)
+    rate = 3 * forward * BATCHES[-1] / found["pairs"][-2][0]
+    least = MARGIN * found["compile_seconds"] * rate / (1 - 1 / speedup)
+    return Rule(kind, candidate.architecture, candidate.small, candidate.precision, _short(least), _short(speedup))
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.2g}")
+
+
+def tune(device: torch.device, wanted: Iterable[str] = ()) -> list[Rule]:
+    """Measure every candidate; the best line of each architecture and size."""
+    kind = device_kind(device)
+    todo = candidates(kind, wanted)
+    progress = Progress("tuning", 60.0 * len(todo), len(todo))
+    best: dict[tuple[str, bool], Rule] = {}
+    for candidate in todo:
+        try:
+            found = rule_of(candidate, kind, _in_child(candidate, device))
+        except EnvironmentFault as fault:
+            say(f"{candidate.architecture}, {candidate.precision}: {fault}")
+            found = None
+        progress.advance(60.0, f"{candidate.architecture} {candidate.precision}: {found.speedup if found else 'no'}")
+        place = (candidate.architecture, candidate.small)
+        if found and (place not in best or found.speedup > best[place].speedup):
+            best[place] = found
+    progress.close()
+    return list(best.values())
+
+
+def _in_child(candidate: Candidate, device: torch.device) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
+        request = json.dumps({"candidate": asdict(candidate), "device": str(device)})
+        command = [sys.executable, "-m", "benchmark.bench.tune", request]
+        try:
+            child = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            raise EnvironmentFault(f"no result after {SECONDS} s.") from None
+    if child.returncode:
+        raise EnvironmentFault((child.stderr.strip().splitlines() or ["no reason given"])[-1])
+    answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    return answer
+
+
+def write_table(kind: str, found: Iterable[Rule], table: Path, only: Iterable[str] = ()) -> None:
+    """Replace the lines of this kind of device, of `only` these architectures where they are named."""
+    named = set(only)
+    kept = [rule for rule in rules(table) if rule.device != kind or (named and rule.architecture not in named)]
+    lines = sorted([*kept, *found], key=lambda rule: (rule.device, rule.architecture, rule.small))
+    table.write_text(_HEAD + "".join(_lines(lines)), encoding="utf-8")
+
+
+def _lines(found: Iterable[Rule]) -> Iterator[str]:
+    for rule in found:
+        fields = "".join(f"{name} = {json.dumps(value)}\n" for name, value in asdict(rule).items())
+        yield f"\n[[rule]]\n{fields}"
+
+
+def main() -> None:
+    """Measure one candidate, given as JSON, and answer with one line of JSON."""
+    request = json.loads(sys.argv[1])
+    started = time.perf_counter()
+    found = measure(Candidate(**request["candidate"]), torch.device(request["device"]))
+    print(json.dumps({**found, "seconds": time.perf_counter() - started}))
+
+
+if __name__ == "__main__":
+    main()
