@@ -185,6 +185,17 @@ def _baseline_distils(name: str) -> None:
     assert len(first.tensors["labels"]) >= n_classes, "a class is missing"
 
 
+def _baseline_keeps_classes_apart(name: str) -> None:
+    """Makes, where it says so, the same images of a class whatever other classes there are."""
+    built, classes = _small(name), (3, 7)
+    if not built.class_by_class:
+        return
+    whole, part = _distil(built, seed=4), _distil(built, seed=4, classes=classes)
+    kept = np.isin(whole.tensors["labels"], classes)
+    for tensor, values in whole.tensors.items():
+        assert np.array_equal(values[kept], part.tensors[tensor]), f"`class_by_class`, but {tensor} differ"
+
+
 def _small(name: str) -> baseline.Baseline:
     """The baseline with its default hyper-parameters, its loop cut to a few steps."""
     preset = "lite" if "lite" in baseline.presets(name) else next(iter(baseline.presets(name)))
@@ -195,11 +206,11 @@ def _small(name: str) -> baseline.Baseline:
     return replace(built, **cut)  # type: ignore[type-var]
 
 
-def _distil(built: baseline.Baseline, seed: int) -> SyntheticSet:
+def _distil(built: baseline.Baseline, seed: int, classes: tuple[int, ...] | None = None) -> SyntheticSet:
     with tempfile.TemporaryDirectory() as folder:
         materials = engine.Materials(Store(folder), torch.device("cpu"))
-        budget = Budget(ipc=1) if built.takes_budget else Budget()
-        made = built.distill(Real("digits"), budget, Run(materials, Real("digits"), seed))
+        budget, real = Budget(ipc=1) if built.takes_budget else Budget(), Real("digits", classes=classes)
+        made = built.distill(real, budget, Run(materials, real, seed))
     return replace(made, card=replace(made.card, method="contract-test"))
 
 
@@ -248,7 +259,9 @@ def _pretend(cell: Cell, status: str) -> tuple[Outcome, ...]:
     found = []
     for seed in cell.seeds:
         for probe in cell.probes:
-            moments = ["end" if at == "end" else f"epoch-{at}" for at in probe.at]
+            stages = [f"stage-{number}" for number in range(len(cell.training.stages))]
+            named = {"end": ["end"], "stages": stages}
+            moments = [moment for at in probe.at for moment in named.get(str(at), [f"epoch-{at}"])]
             value = {moment: values[probe.name] for moment in moments} if status == "ok" else {}
             found.append(Outcome(seed, probe, status, value, "" if status == "ok" else "the loss is nan"))
     return tuple(found)
@@ -298,7 +311,12 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
         _architecture_learns,
     ),
     "augmentation": (_augmentation_keeps_shape, _augmentation_is_keyed, _augmentation_is_siamese),
-    "baseline": (_baseline_states_its_source, _baseline_presets_load, _baseline_distils),
+    "baseline": (
+        _baseline_states_its_source,
+        _baseline_presets_load,
+        _baseline_distils,
+        _baseline_keeps_classes_apart,
+    ),
     "dataset": (_dataset_states_its_source,),
     "decoder": (_decoder_reads_named_tensors,),
     "evaluator": (_evaluator_is_a_value, _evaluator_plans_values, _evaluator_scores_outcomes),

@@ -35,6 +35,12 @@ class Subject:
     ipc: int | None = None
     track: str = "hard"
     distil_seed: int | None = None
+    bytes: int | None = None
+    """Canonical bytes of the set; None while a plan is estimated whose set is not made yet."""
+    made: Made | None = None
+    """What one of our baselines was asked for when it made the set, so that it can be asked for a part of it."""
+    class_by_class: bool = False
+    """Whether the images of a class do not depend on which other classes there are."""
 
     @property
     def test(self) -> Real:

@@ -81,6 +81,7 @@ def _with_provenance(synthetic: SyntheticSet, made: Made, built: baseline.Baseli
         method=made.baseline,
         preset=made.preset,
         distil_seed=made.seed,
+        class_by_class=built.class_by_class,
         title=source.title,
         source=source.url,
         licence=source.licence,

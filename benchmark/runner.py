@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import datasets, engine, making, plan, preview, recipe, registry
-from benchmark.errors import TrainingDiverged
-from benchmark.evaluator import Subject
+from benchmark import datasets, engine, making, plan, preview, recipe, registry, set_requests
+from benchmark.errors import TrainingDiverged, UsageError
+from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
 from benchmark.results import Score, row
@@ -74,11 +74,15 @@ class Runner:
         self.workers = Workers(n_workers if self.materials.device.type == "cpu" else 1, self.materials)
         self.report = Report()
         self._trials: dict[Any, float] = {}
+        self._unmakeable: dict[Made, str] = {}
 
     # Making
 
-    def make(self, wanted: Iterable[Made]) -> dict[Made, str]:
-        """Make what is missing; returns the digests of all that could be made, and reports the rest as problems."""
+    def make(self, wanted: Iterable[Made], refused: dict[Made, str] | None = None) -> dict[Made, str]:
+        """Make what is missing; returns the digests of all that could be made, and reports the rest as problems.
+
+        What a baseline refuses (a class has too few images, say) is raised, or goes into `refused` with the reason.
+        """
         found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None]
         self.train(engine.join(cell for made in todo for cell in making.needs(made)), "networks that baselines need")
@@ -90,6 +94,8 @@ class Runner:
                 self.report.n_made += 1
             elif isinstance(fault, TrainingDiverged):
                 self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
+            elif isinstance(fault, UsageError) and refused is not None:
+                refused[made] = str(fault)
             elif fault is not None:
                 raise fault
             progress.advance(expected[made] / self._pace(todo))
@@ -112,12 +118,13 @@ class Runner:
 
             try:
                 yield made, making.make(self.materials, made, show), None
-            except TrainingDiverged as fault:
+            except (TrainingDiverged, UsageError) as fault:
                 yield made, None, fault
 
     def _distil_seconds(self, made: Made) -> float:
         """Expected seconds of one `make`, timed once for each kind of request."""
-        kind = replace(made, seed=0)
+        classes = made.real.classes and tuple(range(len(made.real.classes)))  # as many, whichever they are
+        kind = replace(made, seed=0, real=replace(made.real, classes=classes))
         if kind not in self._trials:
             self._trials[kind] = making.seconds_of(self.materials, made)
         return self._trials[kind]
@@ -145,7 +152,8 @@ class Runner:
             {} if reason else evaluator.plan(subject)
             for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
         ]
-        blocks = engine.join(cell for planned in plans for cell in planned.values())
+        plans = self._with_sets(plans)
+        blocks = engine.join(cell for planned in plans for cell in planned.values() if not set_requests.made_in(cell))
         errors = self.train(blocks, "training")
         for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
@@ -157,18 +165,31 @@ class Runner:
         self.report.seconds = time.perf_counter() - started
         return self.report
 
+    def _with_sets(self, plans: Sequence[dict[Label, Cell]]) -> list[dict[Label, Cell]]:
+        """The plans with every set that they ask for made; what a baseline refuses to make stays as it was."""
+        wanted = dict.fromkeys(
+            made for planned in plans for cell in planned.values() for made in set_requests.made_in(cell)
+        )
+        found = {made: Stored(known) for made, known in self.make(wanted, self._unmakeable).items()}
+        return [{label: set_requests.with_sets(cell, found) for label, cell in planned.items()} for planned in plans]
+
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
         found = {one: making.find(one, self.store) for one in wanted}
-        todo = [one for one, known in found.items() if known is None]
-        cells = [cell for made in todo for cell in making.needs(made)]
+        planned: list[Cell] = []
         for job in jobs:
             images = job.images if isinstance(job.images, str) else found[job.images] or job.images
             subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
-            cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
+            evaluator = plan.load_evaluator(job.evaluator, job.options)
+            planned += [] if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
+        found |= {one: making.find(one, self.store) for cell in planned for one in set_requests.made_in(cell)}
+        todo = [one for one, known in found.items() if known is None]
+        stored = {one: Stored(known) for one, known in found.items() if known is not None}
+        cells = [cell for made in todo for cell in making.needs(made)]
+        cells += [set_requests.with_sets(cell, stored) for cell in planned]
         blocks = engine.join(cells)
-        missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
+        missing = [b for b in blocks if set_requests.made_in(b.training) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
             n_blocks=len(missing),
@@ -206,7 +227,14 @@ class Runner:
         return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
-        """A cell's outcomes, with an `error` in the place of each that could not be had."""
+        """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""
+        lacking = [
+            self._unmakeable.get(made, "a set that it needs was not made") for made in set_requests.made_in(cell)
+        ]
+        if lacking:
+            return tuple(
+                Outcome(seed, probe, "skipped", reason=lacking[0]) for seed in cell.seeds for probe in cell.probes
+            )
         broken = [seed for seed in cell.seeds if (cell.training, seed) in errors]
         missed = (
             Outcome(seed, probe, "error", reason=errors[cell.training, seed])
@@ -239,10 +267,17 @@ class Runner:
         if isinstance(entry, Made):
             dataset = entry.real.dataset
             n_classes = len(datasets.facts(dataset).classes)
-            return Subject(entry, dataset, n_classes, chosen, method, entry.budget.ipc, "hard", entry.seed)
-        card = self.store.read_card(entry.stored.digest)
+            subject = Subject(entry, dataset, n_classes, chosen, method, entry.budget.ipc, "hard", entry.seed)
+            apart = registry.load("baseline", entry.baseline).class_by_class
+            return replace(subject, bytes=set_requests.expected_bytes(entry), made=entry, class_by_class=apart)
+        synthetic = self.store.read_set(entry.stored.digest)
+        card = synthetic.card
         n_classes = len(datasets.facts(card.dataset).classes)
-        return Subject(entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed)
+        subject = Subject(
+            entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed
+        )
+        asked = job.images if isinstance(job.images, Made) else set_requests.asked_for(card)
+        return replace(subject, bytes=synthetic.ledger["total"], made=asked, class_by_class=card.class_by_class)
 
     def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)
@@ -267,10 +302,6 @@ class Runner:
         rows = [row(known, score) for score in scores]
         self.store.write_results(digest(to_json(request)), to_json(request), rows)
         self.report.n_rows += len(rows)
-
-
-def _unmade(block: engine.Block) -> bool:
-    return any(isinstance(images, Made) for stage in block.training.stages for images in stage.stream.images)
 
 
 def describe(estimate: Estimate) -> str:

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from benchmark import keys, registry
 from benchmark.engine.materials import Materials
 from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import prepare
+from benchmark.engine.stages import StageExamples, due, fit_stages, image_passes, is_staged, stage_examples
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
@@ -82,19 +83,18 @@ def _device_name(device: torch.device) -> str:
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
     training, device = block.training, materials.device
-    if len(training.stages) != 1 or training.stages[0].memory is not None:
-        raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
+    if not training.stages:
+        raise UsageError("this engine does not run trainings without stages yet.")
     started = time.perf_counter()
     prepare(materials.facts(training), device)
-    examples = materials.training_examples(training.stages[0].stream, training.recipe)
+    stages = stage_examples(training, materials)
+    examples = stages[0].stream
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
     try:
         network = build_network(training.architecture, examples, block.seed, device)
-        last = training.recipe.n_epochs(len(examples))
-        for epoch in fit(network, examples, training.recipe, block.seed):
-            due = {probe: _moments(probe, epoch, last) for probe in block.probes}
-            _measure(network, {probe: at for probe, at in due.items() if at}, values, materials, examples.space)
+        for moments in _run(network, stages, block):
+            _measure(network, {probe: at for probe, at in moments.items() if at}, values, materials, examples.space)
     except DoesNotFit as reasoned:
         status, reason, values = "skipped", str(reasoned), {}
     except TrainingDiverged as reasoned:
@@ -103,16 +103,31 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         Outcome(block.seed, probe, status, values.get(probe, {}), reason, numerics(device), _device_name(device))
         for probe in block.probes
     ]
-    return found, _cost(training, len(examples), time.perf_counter() - started, device)
+    return found, _cost(training, stages, time.perf_counter() - started, device)
+
+
+def _run(network: torch.nn.Module, stages: Sequence[StageExamples], block: Block) -> Iterator[dict[Probe, list[str]]]:
+    """Train, pausing wherever something may be measured; yields under which names each probe is due there."""
+    recipe = block.training.recipe
+    if is_staged(block.training):
+        for reached in fit_stages(network, stages, recipe, block.seed):
+            yield {probe: due(probe, reached) for probe in block.probes}
+        return
+    last = recipe.n_epochs(len(stages[0].stream))
+    for epoch in fit(network, stages[0].stream, recipe, block.seed):
+        yield {probe: _moments(probe, epoch, last) for probe in block.probes}
 
 
 def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
     """Under which names a probe is due after this epoch."""
-    unknown = [at for at in probe.at if at != "end" and type(at) is not int]
+    names = {"end": "end", "stages": "stage-0"}
+    unknown = [at for at in probe.at if at not in names and type(at) is not int]
     if unknown:
-        raise UsageError(f"this engine measures at 'end' and at epoch numbers, not at {unknown[0]!r}.")
+        raise UsageError(f"the engine measures at 'end', at 'stages' and at epoch numbers, not at {unknown[0]!r}.")
     return [
-        f"epoch-{at}" if at != "end" else "end" for at in probe.at if at == epoch or (at == "end" and epoch == last)
+        f"epoch-{at}" if type(at) is int else names[str(at)]
+        for at in probe.at
+        if at == epoch or (type(at) is str and epoch == last)
     ]
 
 
@@ -128,14 +143,14 @@ def _measure(network: Any, due: Any, values: Any, materials: Materials, space: A
         values[probe].update({moment: found for moment in moments})
 
 
-def _cost(training: Training, n_images: int, seconds: float, device: torch.device) -> dict[str, Any]:
+def _cost(training: Training, stages: Sequence[StageExamples], seconds: float, device: torch.device) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device)
     return {
         "seconds": round(seconds, 3),
-        "steps": n_steps(training.recipe, n_images),
-        "image_passes": training.recipe.n_epochs(n_images) * n_images,
+        "steps": sum(n_steps(training.recipe, len(stage.stream)) for stage in stages),
+        "image_passes": image_passes(stages, training.recipe),
         "peak_mib": round(peak / 2**20),
     }
 

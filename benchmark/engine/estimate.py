@@ -8,18 +8,21 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+import numpy as np
 import torch
 
-from benchmark import datasets
+from benchmark import datasets, loss, registry
+from benchmark.baseline import images_per_class
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
-from benchmark.errors import DoesNotFit
+from benchmark.errors import DoesNotFit, UsageError
 from benchmark.space import Space
-from benchmark.values import Budget, Data, Images, Made, Real, Stored
+from benchmark.synthetic_set import labels_array
+from benchmark.values import Budget, Data, Images, Made, Stored
 
 __all__ = ["Estimator", "count_images"]
 
@@ -34,19 +37,29 @@ def count_images(data: Data, materials: Materials) -> int:
 
 def _count(images: Images, materials: Materials) -> int:
     if isinstance(images, Stored):
-        return len(materials.store.read_set(images.digest).tensors["labels"])
+        labels = labels_array(materials.store.read_set(images.digest))
+        return len(labels) if images.classes is None else int(np.isin(labels, images.classes).sum())
     if isinstance(images, Made):
-        facts = datasets.facts(images.real.dataset)
-        return _count_budget(images.budget, facts)
+        return _count_made(images, materials)
+    if images.part is None and images.classes is None:  # known without the data
+        facts = datasets.facts(images.dataset)
+        return facts.n_train if images.split == "train" else facts.n_test
     return len(materials.dataset(images.dataset).indices(images.split, images.part, images.classes))
 
 
-def _count_budget(budget: Budget, facts: DatasetFacts) -> int:
-    if budget.ipc is not None:
-        return budget.ipc * len(facts.classes)
-    if budget.bytes is not None:
-        return max(1, budget.bytes // (4 * facts.shape[0] * facts.shape[1] * facts.shape[2]))
-    return facts.n_train
+def _count_made(made: Made, materials: Materials) -> int:
+    """Images that a baseline will make of its classes; at least one each."""
+    if made.budget == Budget():
+        return _count(made.real, materials)
+    facts = datasets.facts(made.real.dataset)
+    n_classes = len(facts.classes) if made.real.classes is None else len(made.real.classes)
+    if made.budget.ipc is not None:
+        return made.budget.ipc * n_classes
+    bytes_per_value: int = registry.load("baseline", made.baseline).bytes_per_value
+    try:
+        return n_classes * images_per_class(made.budget, made.real, facts, bytes_per_value)
+    except UsageError:
+        return n_classes
 
 
 class Estimator:
@@ -58,21 +71,32 @@ class Estimator:
 
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
-        training = block.training
-        n_images = count_images(training.stages[0].stream, self.materials)
+        training, recipe = block.training, block.training.recipe
         dataset = _dataset_name(training.stages[0].stream.images[0], self.materials)
-        batch = min(n_images, training.recipe.batch_size)
-        varied = training.recipe.augmentation, training.recipe.optimizer, training.recipe.loss
-        key = (training.architecture, dataset, batch, *varied)
-        if key not in self._steps:
-            self._steps[key] = self._time(block, datasets.facts(dataset), batch)
-        step, image = self._steps[key]
-        n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
-        return step * n_steps(training.recipe, n_images) + image * n_measured
+        total = image = 0.0
+        for stage in training.stages:
+            n_images = count_images(stage.stream, self.materials)
+            n_memory = count_images(stage.memory, self.materials) if stage.memory else 0
+            batch = min(n_images, recipe.batch_size)
+            batch += min(n_memory, recipe.batch_size) * loss.parse(recipe.loss).n_memory_batches
+            key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer)
+            if key not in self._steps:
+                self._steps[key] = self._time(block, datasets.facts(dataset), batch)
+            step, image = self._steps[key]
+            total += step * n_steps(recipe, n_images)
+        return total + image * self._n_measured(block)
 
-    def _n_measured(self, data: Real) -> int:
-        facts = datasets.facts(data.dataset)
-        return facts.n_train if data.split == "train" else facts.n_test
+    def _n_measured(self, block: Block) -> int:
+        """Images that probes look at: once at each moment, however many probes share them."""
+        n_stages = len(block.training.stages)
+        wanted = {
+            (probe.data, moment)
+            for probe in block.probes
+            if probe.data
+            for at in probe.at
+            for moment in (range(n_stages) if at == "stages" else (n_stages - 1 if at == "end" else f"epoch-{at}",))
+        }
+        return sum(_count(data, self.materials) for data, _ in wanted)
 
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
@@ -89,7 +113,7 @@ class Estimator:
         except DoesNotFit:
             return 0.0, 0.0
         marks = []
-        recipe = block.training.recipe.vary(epochs=TIMED_STEPS + 1, passes=None, min_steps=0)
+        recipe = block.training.recipe.vary(epochs=TIMED_STEPS + 1, passes=None, min_steps=0, batch_size=batch)
         for _ in fit(network, examples, recipe, 0):
             if device.type == "cuda":
                 torch.cuda.synchronize(device)

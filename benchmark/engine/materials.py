@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +40,14 @@ class Examples:
     def take(self, rows: torch.Tensor | slice) -> torch.Tensor:
         """Some of the images, float32 in `space`."""
         return into_space(self.images[rows], self.space)
+
+    def converted(self, space: Space) -> Examples:
+        """The same images in another space."""
+        if space == self.space:
+            return self
+        is_raw = self.images.dtype == torch.uint8
+        images = self.images if is_raw else _converted(self.images, self.space, space)
+        return Examples(images, self.labels, space, self.facts)
 
 
 def into_space(images: torch.Tensor, space: Space) -> torch.Tensor:
@@ -79,6 +88,12 @@ class Materials:
             images, labels, facts = self._pixels(real)
             self._real[key] = Examples(into_space(images, space), labels, space, facts)
         return self._real[key]
+
+    def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
+        """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
+        found = list(several)
+        usual = _network_space(found[0].facts, recipe)
+        return next((examples.space for examples in found if examples.space != usual), usual)
 
     def facts(self, training: Training) -> DatasetFacts:
         """The dataset that a training's first stage comes from."""

@@ -405,6 +405,12 @@ def test_the_name_of_a_baseline_is_4(
     assert listing(place) == before
 
 
+def test_a_set_of_some_classes_alone_is_4(command: Command, place: Path, set_folder: FolderMaker) -> None:
+    kept = {"images": np.zeros((2, 1, 8, 8), np.float32), "labels": np.array([0, 1])}
+    answer = command("submit", set_folder(tensors=kept, classes=[0, 1]), "--store", place)
+    refused(answer, 4, "of some of the classes")
+
+
 def test_a_newer_store_is_5_whatever_is_asked(command: Command, place: Path, set_folder: FolderMaker) -> None:
     (place / "FORMAT").write_text('{"format": 2}')
     for arguments in (["list", "set"], ["submit", str(set_folder())], ["evaluate", "abcd"], ["leaderboard"]):

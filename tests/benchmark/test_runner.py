@@ -188,6 +188,73 @@ def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, mon
     assert set(results(store)["method"]) == {"random-real", "full-data"}
 
 
+COMPANIONS = """\"\"\"Scores what stands beside the set.\"\"\"
+from dataclasses import dataclass
+from benchmark.evaluator import Evaluator, accuracy_score
+from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Training
+VERSION = 1
+@dataclass(frozen=True)
+class Beside(Evaluator):
+    def plan(self, subject):
+        found = {}
+        for ipc in (1, 1000):
+            made = Made("random-real", "default", Real("digits", classes=(3, 7)), Budget(ipc=ipc), 0)
+            stages = (Stage(Data((Real("digits", part="holdout"),)), memory=Data((made,))),)
+            training = Training(stages, "mlp", subject.recipe)
+            found[ipc] = Cell(training, subject.recipe.seeds(), (Probe("accuracy", subject.test),))
+        return found
+    def scores(self, subject, seen):
+        for ipc, outcomes in seen.items():
+            for outcome in outcomes:
+                yield accuracy_score(outcome, "mlp", condition=f"beside {ipc}")
+"""
+BESIDE = """
+[[make]]
+dataset = "digits"
+baselines = ["random-real"]
+ipc = 2
+[[evaluate]]
+evaluator = "beside"
+recipe = "tiny"
+"""
+
+
+def test_sets_that_a_plan_asks_for_are_made_and_what_cannot_be_made_is_skipped(tmp_path: Path, plugins: Path) -> None:
+    from benchmark import registry
+
+    (plugins / "evaluators").mkdir()
+    (plugins / "evaluators" / "beside.py").write_text(COMPANIONS)
+    registry._files.cache_clear()
+    (tmp_path / "beside.toml").write_text(BESIDE)
+    todo = plan.load(str(tmp_path / "beside.toml")).jobs
+    store = Store(tmp_path / "store")
+    estimate = Runner(store, "cpu", workers=1).estimate(todo)
+    assert (estimate.n_sets, estimate.n_blocks) == (3, 4) and not store.root.exists()
+    report = Runner(store, "cpu", workers=1).evaluate(todo)
+    table = results(store)
+    assert report.n_made == 2 and report.problems == []
+    done = table[table["condition"] == "beside 1"]
+    assert set(done["status"]) == {"ok"} and len(done) == 2
+    lacking = table[table["condition"] != "beside 1"]
+    assert set(lacking["status"]) == {"skipped"} and lacking["value"].isna().all()
+    assert lacking["condition"].str.contains("beside 1000; class '3' has .* fewer than 1000").all()
+    cards = [store.read_card(digest) for digest in store.set_digests()]
+    assert sorted((card.classes or ()) for card in cards) == [(), (3, 7)]
+    assert all(card.class_by_class for card in cards)
+    assert Runner(store, "cpu", workers=1).evaluate(todo).n_trained == 0
+
+
+def test_an_evaluator_learns_how_a_set_was_made(tmp_path: Path) -> None:
+    runner = Runner(Store(tmp_path), "cpu", workers=1)
+    asked = Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3)
+    digest = runner.make([asked])[asked]
+    by_request = runner._subject(Job(asked, "x", "standard-v1-lite"), runner._entry_of(digest, Job(asked, "x", "r")))
+    by_digest = runner._subject(Job(digest, "x", "standard-v1-lite"), runner._entry_of(digest, Job(digest, "x", "r")))
+    unmade = runner._subject(Job(asked, "x", "standard-v1-lite"), asked)
+    for subject in (by_request, by_digest, unmade):
+        assert (subject.made, subject.bytes, subject.class_by_class) == (asked, 650, True)
+
+
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path, plugins: Path) -> None:
     """A small form of the evidence bar `demo`: three kills at growing moments, then an undisturbed end."""
     whole = Store(tmp_path / "whole")
