@@ -29,6 +29,7 @@ __all__ = [
     "line_key",
 ]
 
+Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 FULL_DATA = "full-data"
 """The method whose set is the whole dataset."""
@@ -85,9 +86,9 @@ class Cell:
         return [value for found in self.sets for value in found.values.values()]
 
 
-def group(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    """Rows by key, in the order of first appearance."""
-    found: dict[Key, list[Row]] = defaultdict(list)
+def group(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Rows (or whatever else) by key, in the order of first appearance."""
+    found: dict[Key, list[Item]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
     return dict(found)
