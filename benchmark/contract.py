@@ -17,6 +17,7 @@ import torch
 from benchmark import _outcome_file, architectures, augmentation, baseline, datasets, engine, recipe, registry
 from benchmark.errors import DoesNotFit
 from benchmark.evaluator import Evaluator, Subject
+from benchmark.plan import load_evaluator
 from benchmark.results import Score
 from benchmark.run import Run
 from benchmark.space import PIXEL
@@ -233,6 +234,18 @@ def _evaluator_is_a_value(name: str) -> None:
     assert is_dataclass(kind) and kind() == kind(), "is no dataclass with defaults"
 
 
+def _evaluator_has_a_quick_form(name: str) -> None:
+    """Declares a quick form of its own options, which keeps the other checks, or none."""
+    built = load_evaluator(name, quick=True)
+    planned, whole = built.plan(_subject()), registry.load("evaluator", name)().plan(_subject())
+    assert planned, "its quick form plans nothing"
+    assert sum(map(_work, planned.values())) <= sum(map(_work, whole.values())), "its quick form does more than all"
+
+
+def _work(cell: Cell) -> int:
+    return len(cell.seeds) * len(cell.probes)
+
+
 def _subject() -> Subject:
     return Subject(Stored("0" * 64), "digits", 10, recipe.load("standard-v1-lite"), "contract-test", ipc=1)
 
@@ -301,7 +314,12 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "baseline": (_baseline_states_its_source, _baseline_presets_load, _baseline_distils),
     "dataset": (_dataset_states_its_source,),
     "decoder": (_decoder_reads_named_tensors,),
-    "evaluator": (_evaluator_is_a_value, _evaluator_plans_values, _evaluator_scores_outcomes),
+    "evaluator": (
+        _evaluator_is_a_value,
+        _evaluator_has_a_quick_form,
+        _evaluator_plans_values,
+        _evaluator_scores_outcomes,
+    ),
     "probe": (_probe_measures,),
     "recipe": (_recipe_loads,),
 }

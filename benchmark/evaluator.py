@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from benchmark.architectures import canonical
 from benchmark.recipe import Recipe
@@ -54,6 +55,11 @@ class Subject:
 
 class Evaluator:
     """Base of all evaluators: a frozen dataclass whose fields are its options, with defaults."""
+
+    quick: ClassVar[Mapping[str, Any]] = {}
+    """Options that a quick plan sets in place of the defaults, e.g. fewer severities (docs/plans.md)."""
+    quick_seeds: ClassVar[int | None] = None
+    """How many training seeds a quick plan uses; None: the recipe's."""
 
     def skip_reason(self, subject: Subject) -> str | None:
         """Why this evaluator says nothing about a subject; None when it does."""

@@ -16,6 +16,7 @@ from benchmark.errors import TrainingDiverged
 from benchmark.evaluator import Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
+from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
@@ -137,9 +138,8 @@ class Runner:
         for job in jobs:
             entry = self._entry(job, made)
             if entry is not None:
-                prepared.append(
-                    (job, plan.load_evaluator(job.evaluator, job.options), entry, self._subject(job, entry))
-                )
+                evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
+                prepared.append((job, evaluator, entry, self._subject(job, entry)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
         plans = [
             {} if reason else evaluator.plan(subject)
@@ -166,7 +166,7 @@ class Runner:
         for job in jobs:
             images = job.images if isinstance(job.images, str) else found[job.images] or job.images
             subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
-            cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
+            cells += plan.load_evaluator(job.evaluator, job.options, job.quick).plan(subject).values()
         blocks = engine.join(cells)
         missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
         return Estimate(
@@ -236,6 +236,8 @@ class Runner:
         method = entry.baseline if isinstance(entry, Made) else entry.method
         if method == FULL_DATA and not job.recipe.endswith("/reference"):
             chosen = chosen.on_full_data()
+        if job.quick:
+            chosen = _with_quick_seeds(chosen, registry.load("evaluator", job.evaluator).quick_seeds)
         if isinstance(entry, Made):
             dataset = entry.real.dataset
             n_classes = len(datasets.facts(dataset).classes)
@@ -258,7 +260,7 @@ class Runner:
             "track": subject.track,
             "method": entry.method,
             "set": entry.stored.digest,
-            "evaluator": job.evaluator,
+            "evaluator": job.row_name,
             "version": version,
             "recipe": subject.recipe.name,
             "distil_seed": entry.distil_seed,
@@ -267,6 +269,11 @@ class Runner:
         rows = [row(known, score) for score in scores]
         self.store.write_results(digest(to_json(request)), to_json(request), rows)
         self.report.n_rows += len(rows)
+
+
+def _with_quick_seeds(chosen: Recipe, n_seeds: int | None) -> Recipe:
+    """The same recipe, and so the same digest, with no more seeds than an evaluator's quick form uses."""
+    return chosen if n_seeds is None else chosen.vary(name=chosen.name, n_seeds=min(n_seeds, chosen.n_seeds))
 
 
 def _unmade(block: engine.Block) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchmark.plan import QUICK
 from leaderboard.cells import FULL_DATA, OURS, REFERENCE, Cell, cell, group
 from leaderboard.sources import Card, Preview, Row, Source
 from leaderboard.text import registry_words, safe_url
@@ -134,7 +135,9 @@ def _commands(digest: str, rows: Sequence[Row], card: Card | None) -> tuple[str,
     for (evaluator, recipe), named in sorted(architectures.items()):
         options = "".join(f" --architecture {name}" for name in named)
         if registry_words(evaluator, recipe, digest, *named):
-            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {evaluator} --recipe {recipe}{options}")
+            whole = evaluator.removesuffix(QUICK)
+            quick = "" if whole == evaluator else " --quick"
+            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {whole} --recipe {recipe}{options}{quick}")
     return tuple(line for line in lines if line)
 
 

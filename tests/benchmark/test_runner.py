@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,25 @@ def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
     assert set(full["recipe"]) == {"tiny/reference"} and full["ipc"].isna().all()
     ones = table[(table["method"] == "random-real") & (table["ipc"] == 1)]
     assert set(ones["bytes"]) == {10 * 64 + 10} and set(ones["distil_seed"]) == {0, 1}
+
+
+def test_a_quick_form_trains_fewer_seeds_and_shares_its_networks_with_the_whole(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(plan.load_evaluator("augmentation"))
+    monkeypatch.setattr(kind, "quick", {"augmentations": ("none",)})
+    monkeypatch.setattr(kind, "quick_seeds", 1)
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    whole = Job(made, "augmentation", "tiny", (("architecture", "mlp"),))
+    report = Runner(store, "cpu", workers=1).evaluate([replace(whole, quick=True)])
+    assert (report.n_trained, report.n_rows) == (1, 1)
+    report = Runner(store, "cpu", workers=1).evaluate([whole])
+    assert (report.n_reused, report.n_rows) == (1, 8)
+    table = results(store)
+    assert set(table["evaluator"]) == {"augmentation", "augmentation/quick"}
+    same = table[(table["condition"] == "none") & (table["seed"] == 0)]
+    assert len(same) == 2 and same["value"].nunique() == 1
 
 
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:
