@@ -22,7 +22,7 @@ __all__ = ["Recipe", "load"]
 _CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("constant", "step", "cosine"),
-    "loss": ("cross-entropy",),
+    "loss": ("cross-entropy", "mean-squared-error"),
     "carried": ("ignore", "use"),
     "precision": ("auto", "float32"),
 }
@@ -71,6 +71,7 @@ class Recipe:
     batch_size: int = 256
     augmentation: str = "none"
     loss: str = "cross-entropy"
+    """`mean-squared-error`: between the outputs and the labels as probabilities, summed over classes."""
     label_smoothing: float = 0.0
     statistics: str = "dataset"
     """Which of the dataset's named means and deviations standardise images that come in pixel space."""

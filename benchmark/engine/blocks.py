@@ -86,12 +86,13 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
     started = time.perf_counter()
     prepare(materials.facts(training), device)
-    examples = materials.training_examples(training.stages[0].stream, training.recipe)
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
-    status, reason = "ok", ""
+    status, reason, n_images = "ok", "", 0
     try:
+        examples = materials.training_examples(training.stages[0].stream, training.recipe)
+        n_images = len(examples)
         network = build_network(training.architecture, examples, block.seed, device)
-        last = training.recipe.n_epochs(len(examples))
+        last = training.recipe.n_epochs(n_images)
         for epoch in fit(network, examples, training.recipe, block.seed):
             due = {probe: _moments(probe, epoch, last) for probe in block.probes}
             _measure(network, {probe: at for probe, at in due.items() if at}, values, materials, examples.space)
@@ -103,7 +104,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         Outcome(block.seed, probe, status, values.get(probe, {}), reason, numerics(device), _device_name(device))
         for probe in block.probes
     ]
-    return found, _cost(training, len(examples), time.perf_counter() - started, device)
+    return found, _cost(training, n_images, time.perf_counter() - started, device)
 
 
 def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
@@ -120,10 +121,9 @@ def _measure(network: Any, due: Any, values: Any, materials: Materials, space: A
     """Run the probes that are due; those on the same images share their forward passes."""
     shared: dict[Any, Measurement] = {}
     for probe, moments in due.items():
-        if probe.data is None:
-            raise UsageError(f"probe {probe.name!r} names no data to measure on.")
         if probe.data not in shared:
-            shared[probe.data] = Measurement(network, materials.real_examples(probe.data, space))
+            real = materials.real_examples(probe.data, space) if probe.data else None
+            shared[probe.data] = Measurement(network, real)
         found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
         values[probe].update({moment: found for moment in moments})
 
@@ -134,8 +134,8 @@ def _cost(training: Training, n_images: int, seconds: float, device: torch.devic
         peak = torch.cuda.max_memory_allocated(device)
     return {
         "seconds": round(seconds, 3),
-        "steps": n_steps(training.recipe, n_images),
-        "image_passes": training.recipe.n_epochs(n_images) * n_images,
+        "steps": n_steps(training.recipe, n_images) if n_images else 0,
+        "image_passes": training.recipe.n_epochs(n_images) * n_images if n_images else 0,
         "peak_mib": round(peak / 2**20),
     }
 

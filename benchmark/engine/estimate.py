@@ -6,11 +6,12 @@ Used for what is told before a run and for the time left during it; never for ch
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
 
-from benchmark import datasets
+from benchmark import datasets, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.draws import generator
@@ -19,7 +20,7 @@ from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Budget, Data, Images, Made, Real, Stored
+from benchmark.values import Budget, Data, Images, Made, Probe, Real, Stored
 
 __all__ = ["Estimator", "count_images"]
 
@@ -67,12 +68,25 @@ class Estimator:
         if key not in self._steps:
             self._steps[key] = self._time(block, datasets.facts(dataset), batch)
         step, image = self._steps[key]
-        n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
+        n_measured = self._shared_passes(block.probes) + sum(map(self._own_passes, block.probes))
         return step * n_steps(training.recipe, n_images) + image * n_measured
 
-    def _n_measured(self, data: Real) -> int:
+    def _shared_passes(self, probes: Iterable[Probe]) -> int:
+        """Images that go through a network once for all probes of a moment."""
+        moments = {(probe.data, at) for probe in probes if probe.data for at in probe.at}
+        return sum(self._n_images(data) for data, _ in moments)
+
+    def _own_passes(self, probe: Probe) -> float:
+        """Further passes of a probe, where its plug-in states a function `passes`."""
+        stated = getattr(registry.module("probe", probe.name), "passes", None)
+        if stated is None or probe.data is None:
+            return 0.0
+        return float(stated(self._n_images(probe.data), **dict(probe.options))) * len(probe.at)
+
+    def _n_images(self, data: Real) -> int:
         facts = datasets.facts(data.dataset)
-        return facts.n_train if data.split == "train" else facts.n_test
+        n = facts.n_train if data.split == "train" else facts.n_test
+        return n // 10 if data.part == "holdout" else n
 
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""

@@ -118,6 +118,23 @@ def test_a_quick_form_trains_fewer_seeds_and_shares_its_networks_with_the_whole(
     assert len(same) == 2 and same["value"].nunique() == 1
 
 
+def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugins: Path) -> None:
+    """The factorial on an MLP: noise under hard labels is at chance, and a second run does nothing."""
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    job = Job(made, "label-disentangling", "standard-v1-lite", (("architecture", "mlp"),), quick=True)
+    estimate = Runner(store, "cpu", workers=1).estimate([job])
+    report = Runner(store, "cpu", workers=1).evaluate([job])
+    assert report.problems == [] and estimate.n_sets == report.n_made == 3
+    table = results(store)
+    assert set(table["status"]) == {"ok"} and set(table["track"]) == {"hard"} and set(table["set"]) != {""}
+    means = table[table["metric"] == "accuracy"].groupby("condition")["value"].mean()
+    assert len(means) == 7 and means["noise, hard"] < 20 < 40 < means["set, hard"] < means["full data, hard"]
+    assert means["set, hard"] == means["random-real, hard"], "here the set is random-real itself"
+    again = Runner(store, "cpu", workers=1).evaluate([job])
+    assert (again.n_made, again.n_trained) == (0, 0)
+
+
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:
     store = Store(tmp_path / "store")
     Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
