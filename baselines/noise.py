@@ -34,8 +34,11 @@ class Noise(Baseline):
     )
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
-        """Return float32 images in standardized space, class by class; the real images only say which classes."""
+        """Return float32 images in standardized space, class by class; the real images only say which classes.
+
+        Raises UsageError for more images than a class has, as a set of real ones beside it would.
+        """
         ipc = images_per_class(budget, real, run.facts, bytes_per_value=4)
-        classes = torch.tensor(sorted(run.class_rows()))
+        classes = torch.tensor(sorted(run.class_rows(ipc)))
         images = torch.randn(ipc * len(classes), *run.facts.shape, generator=run.generator("noise"))
         return run.of_images(images, classes.repeat_interleave(ipc), run.space(), ipc)

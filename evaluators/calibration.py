@@ -26,8 +26,8 @@ from benchmark.values import Cell, Probe, Real
 __all__ = ["VERSION", "Calibration", "adaptive_error", "calibration_error", "fitted_temperature", "log_loss"]
 
 VERSION = 1
-COLDEST, HOTTEST = 0.05, 20.0
-"""Temperatures that are searched."""
+COLDEST, HOTTEST = 0.001, 1000.0
+"""Temperatures that are searched: a network after few steps may be as unsure as its logits are small."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -84,7 +84,7 @@ def log_loss(logits: Floats, labels: Ids) -> float:
 
 
 def fitted_temperature(logits: Floats, labels: Ids) -> float:
-    """The temperature between 0.05 and 20 at which the log-likelihood of the labels is highest."""
+    """The temperature between 0.001 and 1000 at which the log-likelihood of the labels is highest."""
     found = minimize_scalar(
         lambda log_t: log_loss(logits / np.exp(log_t), labels),
         bounds=(np.log(COLDEST), np.log(HOTTEST)),

@@ -76,7 +76,7 @@ class ProtocolSensitivity(Evaluator):
 
     @property
     def _both(self) -> str:
-        return ",".join(self.architectures)
+        return " + ".join(self.architectures)
 
     def _summary(self, outcomes: Sequence[Outcome]) -> Iterable[Score]:
         said = worst(outcomes)

@@ -14,6 +14,10 @@ from leaderboard.text import registry_words, safe_url
 __all__ = ["Entry", "Fact", "Score", "entries"]
 
 
+BOTH = " + "
+"""Between two architectures that one score stands on."""
+
+
 class Fact(NamedTuple):
     """One line of the list of facts."""
 
@@ -130,8 +134,7 @@ def _commands(digest: str, rows: Sequence[Row], card: Card | None) -> tuple[str,
     architectures: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         named = architectures.setdefault((row.evaluator, row.recipe.removesuffix(REFERENCE)), [])
-        if not row.condition and row.architecture not in named:
-            named.append(row.architecture)
+        named += [name for name in row.architecture.split(BOTH) if name not in named]
     for (evaluator, recipe), named in sorted(architectures.items()):
         options = "".join(f" --architecture {name}" for name in named)
         if registry_words(evaluator, recipe, digest, *named):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import plan
+from benchmark import plan, registry
 from benchmark.errors import DistillBenchError, InvalidInput, UsageError
 from benchmark.plan import Job
 from benchmark.values import Budget, Made, Real
@@ -100,7 +100,14 @@ def test_the_demo_covers_what_it_promises() -> None:
     assert {made.budget.ipc for made in found.made} == {1, 10, None}
     assert {made.seed for made in found.made if made.baseline != "full-data"} == {0, 1, 2}
     assert {job.recipe for job in found.jobs} == {"standard-v1-lite"}
-    assert {job.evaluator for job in found.jobs} == {"cross-architecture", "augmentation"}
+    assert {job.evaluator for job in found.jobs} == set(registry.names("evaluator"))
+    assert all(job.quick for job in found.jobs if plan.has_quick_form(job.evaluator))
+
+
+def test_the_full_plan_runs_every_evaluator_whole() -> None:
+    found = plan.load("full")
+    assert {job.evaluator for job in found.jobs} == set(registry.names("evaluator"))
+    assert not any(job.quick or job.options for job in found.jobs)
 
 
 def test_the_plan_in_the_docs_is_a_plan(tmp_path: Path) -> None:
