@@ -5,10 +5,10 @@ of its own has them as one more cell. The teacher is the network of full data un
 seed 0; it labels the images as they are, once. Effects are means of differences within one training seed. Qin et al.
 (NeurIPS 2024) show how much of a published score labels can explain.
 
-`hlr` and `ior` are those of DD-Ranking (Li et al. 2025) as plain differences in percentage points; their exponential
-is left out, for it only bends the axis (accuracy of full data minus that of the set's images, both under hard labels;
-accuracy of the set as it comes minus that of random real images under hard labels). All conditions keep the set's own
-track: they are one experiment, and no condition is ever ranked.
+`hlr` and `ior` among the effects are those of DD-Ranking (Li et al. 2025) as plain differences in percentage points;
+their exponential is left out, for it only bends the axis (accuracy of full data minus that of the set's images, both
+under hard labels; accuracy of the set as it comes minus that of random real images under hard labels). All conditions
+keep the set's own track: they are one experiment, and no condition is ever ranked.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ class LabelDisentangling(Evaluator):
         said = worst(list(outcomes.values()))
         accuracies = {name: accuracy_percent(outcome) or 0.0 for name, outcome in outcomes.items()}
         for condition, value in effects(accuracies).items():
-            metric = condition if condition in ("hlr", "ior") else "effect"
-            label = "full data - set" if metric == "hlr" else "set - random-real" if metric == "ior" else condition
-            yield score_of(said, self.architecture, metric, value, "percentage points", metric != "hlr", label)
+            yield score_of(said, self.architecture, "effect", value, "percentage points", condition=condition)
 
 
 def effects(accuracy: Mapping[str, float]) -> dict[str, float]:
@@ -97,6 +95,6 @@ def effects(accuracy: Mapping[str, float]) -> dict[str, float]:
     for other in images[1:]:
         found[f"images: set - {other}"] = level["set"] - level[other]
         found[f"interaction: set - {other}"] = gain["set"] - gain[other]
-    found["hlr"] = accuracy[FULL] - accuracy["set, hard"]
-    found["ior"] = accuracy.get(OWN, accuracy["set, hard"]) - accuracy["random-real, hard"]
+    found["hlr: full data - set"] = accuracy[FULL] - accuracy["set, hard"]
+    found["ior: set - random-real"] = accuracy.get(OWN, accuracy["set, hard"]) - accuracy["random-real, hard"]
     return found

@@ -76,8 +76,8 @@ class MembershipInference(Evaluator):
             found = 100 * share
         yield self._score(said, "auc", auc, "1", "loss threshold")
         yield self._score(said, "tpr_at_1_fpr", found, "percent", "loss threshold")
-        yield self._score(said, "tpr_at_1_fpr_low", low, "percent", "loss threshold")
-        yield self._score(said, "tpr_at_1_fpr_high", high, "percent", "loss threshold")
+        yield self._score(said, "tpr_at_1_fpr", low, "percent", "loss threshold, interval from")
+        yield self._score(said, "tpr_at_1_fpr", high, "percent", "loss threshold, interval to")
 
     def _ratios(self, outcomes: list[Outcome], members: Flags) -> Iterable[Score]:
         said = worst(outcomes)

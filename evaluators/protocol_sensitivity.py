@@ -81,8 +81,9 @@ class ProtocolSensitivity(Evaluator):
     def _summary(self, outcomes: Sequence[Outcome]) -> Iterable[Score]:
         said = worst(outcomes)
         values = [accuracy_percent(outcome) or 0.0 for outcome in outcomes]
-        yield score_of(said, self._both, "worst_accuracy", min(values), condition=f"of {self.runs} protocols")
-        yield score_of(said, self._both, "median_accuracy", median(values), condition=f"of {self.runs} protocols")
+        for word, value in (("worst", min(values)), ("median", median(values))):
+            condition = f"{word} of {self.runs} protocols"
+            yield score_of(said, self._both, "accuracy_over_protocols", value, condition=condition)
         for factor, effect in zip(FACTORS, main_effects(design(self.runs), values), strict=True):
             low, high = self._levels()[factor]
             condition = f"{factor}: {high} - {low}"

@@ -42,6 +42,11 @@ class Grid:
     lines: tuple[GridLine, ...]
 
     @property
+    def of(self) -> tuple[object, ...]:
+        """What one link stands for where there is little room: the pages of an evaluator lead to each other."""
+        return (self.key.evaluator, self.key.version, bool(self.key.architecture) or self.key.metric)
+
+    @property
     def concordance(self) -> float | None:
         """Kendall's W of the order of the methods that stand in every column; None of fewer than three."""
         ranked = [line.cells for line in self.lines if not line.reference]
