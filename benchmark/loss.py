@@ -1,6 +1,6 @@
-"""Losses as a recipe names them: `cross-entropy`, or DER++ with its two weights. Free of torch.
+"""Losses as a recipe names them: `cross-entropy`, `mean-squared-error`, or DER++ with its two weights. Free of torch.
 
-Both are losses of one batch. They differ only where a stage has a memory; without one, DER++ is cross-entropy.
+DER++ differs from cross-entropy only where a stage has a memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from benchmark.errors import UsageError, unknown_name
 __all__ = ["DER", "LOSSES", "Loss", "parse"]
 
 DER = "der++"
-LOSSES = ("cross-entropy", DER)
+LOSSES = ("cross-entropy", "mean-squared-error", DER)
 _WEIGHTS = {weight: _spec.Option(weight, "float", 0.5) for weight in ("alpha", "beta")}
 HIGHEST = 1000.0
 

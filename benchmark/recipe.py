@@ -71,7 +71,8 @@ class Recipe:
     batch_size: int = 256
     augmentation: str = "none"
     loss: str = "cross-entropy"
-    """Or `der++:alpha=0.5,beta=0.5` (`benchmark/loss.py`), which needs a memory to differ."""
+    """`mean-squared-error`: between the outputs and the labels as probabilities, summed over classes. `der++:alpha=0.5,
+    beta=0.5` (`benchmark/loss.py`) differs from cross-entropy only where a stage has a memory."""
     label_smoothing: float = 0.0
     statistics: str = "dataset"
     """Which of the dataset's named means and deviations standardise images that come in pixel space."""

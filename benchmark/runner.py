@@ -7,15 +7,16 @@ piece of work into a row with status `failed` or `error`, and goes on with the o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import datasets, engine, making, plan, preview, recipe, registry, set_requests
+from benchmark import datasets, engine, making, phases, plan, preview, recipe, registry
 from benchmark.errors import TrainingDiverged, UsageError
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
+from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
@@ -23,6 +24,7 @@ from benchmark.workers import Workers, cores
 
 __all__ = ["Estimate", "Report", "Runner", "describe"]
 
+Planned = Mapping[Label, Cell]
 FULL_DATA = "full-data"
 """The method that is scored under the recipe's reference schedule."""
 
@@ -74,7 +76,7 @@ class Runner:
         self.workers = Workers(n_workers if self.materials.device.type == "cpu" else 1, self.materials)
         self.report = Report()
         self._trials: dict[Any, float] = {}
-        self._unmakeable: dict[Made, str] = {}
+        self._refused: dict[Made, str] = {}
 
     # Making
 
@@ -144,17 +146,17 @@ class Runner:
         for job in jobs:
             entry = self._entry(job, made)
             if entry is not None:
-                prepared.append(
-                    (job, plan.load_evaluator(job.evaluator, job.options), entry, self._subject(job, entry))
-                )
+                evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
+                prepared.append((job, evaluator, entry, self._subject(job, entry)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
-        plans = [
+        plans: list[Planned] = [
             {} if reason else evaluator.plan(subject)
             for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
         ]
-        plans = self._with_sets(plans)
-        blocks = engine.join(cell for planned in plans for cell in planned.values() if not set_requests.made_in(cell))
-        errors = self.train(blocks, "training")
+        plans = self._with_sets(plans, made)
+        cells = [cell for planned in plans for cell in planned.values() if not phases.made_in([cell.training])]
+        self._train_teachers(cells)
+        errors = self.train(engine.join(cells), "training")
         for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
                 say(f"{job.evaluator} skips {entry.method}: {reason}")
@@ -165,31 +167,32 @@ class Runner:
         self.report.seconds = time.perf_counter() - started
         return self.report
 
-    def _with_sets(self, plans: Sequence[dict[Label, Cell]]) -> list[dict[Label, Cell]]:
-        """The plans with every set that they ask for made; what a baseline refuses to make stays as it was."""
-        wanted = dict.fromkeys(
-            made for planned in plans for cell in planned.values() for made in set_requests.made_in(cell)
-        )
-        found = {made: Stored(known) for made, known in self.make(wanted, self._unmakeable).items()}
-        return [{label: set_requests.with_sets(cell, found) for label, cell in planned.items()} for planned in plans]
+    def _with_sets(self, plans: Sequence[Planned], made: dict[Made, str]) -> list[Planned]:
+        """The plans with every set that stands beside a subject; it is made where it is missing."""
+        wanted = phases.made_in(cell.training for planned in plans for cell in planned.values())
+        made = made | self.make((one for one in wanted if one not in made), self._refused)
+        return [{label: phases.with_sets(cell, made) for label, cell in planned.items()} for planned in plans]
+
+    def _train_teachers(self, cells: Sequence[Cell]) -> None:
+        """Train the teachers of these cells, and theirs before them."""
+        found = phases.teachers(cells)
+        if found:
+            self._train_teachers(found)
+            self.train(engine.join(found), "teachers")
 
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
         found = {one: making.find(one, self.store) for one in wanted}
-        planned: list[Cell] = []
-        for job in jobs:
-            images = job.images if isinstance(job.images, str) else found[job.images] or job.images
-            subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
-            evaluator = plan.load_evaluator(job.evaluator, job.options)
-            planned += [] if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
-        found |= {one: making.find(one, self.store) for cell in planned for one in set_requests.made_in(cell)}
-        todo = [one for one, known in found.items() if known is None]
-        stored = {one: Stored(known) for one, known in found.items() if known is not None}
-        cells = [cell for made in todo for cell in making.needs(made)]
-        cells += [set_requests.with_sets(cell, stored) for cell in planned]
+        cells = [cell for job in jobs for cell in self._planned(job, found)]
+        beside = [one for one in phases.made_in(cell.training for cell in cells) if one not in found]
+        found |= {one: making.find(one, self.store) for one in beside}
+        known = {one: name for one, name in found.items() if name is not None}
+        cells = [phases.with_sets(cell, known) for cell in cells]
+        todo = [one for one, name in found.items() if name is None]
+        cells = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells) + cells
         blocks = engine.join(cells)
-        missing = [b for b in blocks if set_requests.made_in(b.training) or engine.missing([b], self.store)]
+        missing = [b for b in blocks if phases.made_in([b.training]) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
             n_blocks=len(missing),
@@ -197,6 +200,13 @@ class Runner:
             distil_seconds=sum(self._distil_seconds(one) for one in todo) / self._pace(todo),
             train_seconds=sum(self._block_seconds(missing).values()),
         )
+
+    def _planned(self, job: Job, found: Mapping[Made, str | None]) -> Iterable[Cell]:
+        """The cells of a job, whose set may still have to be made."""
+        images = job.images if isinstance(job.images, str) else found[job.images] or job.images
+        subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
+        evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
+        return () if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
 
     def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
         """Train the blocks that are missing; returns what went wrong, by training and seed."""
@@ -228,13 +238,11 @@ class Runner:
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
         """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""
-        lacking = [
-            self._unmakeable.get(made, "a set that it needs was not made") for made in set_requests.made_in(cell)
-        ]
-        if lacking:
-            return tuple(
-                Outcome(seed, probe, "skipped", reason=lacking[0]) for seed in cell.seeds for probe in cell.probes
-            )
+        unmade = phases.made_in([cell.training])
+        if unmade:
+            reason = self._refused.get(unmade[0], f"the set of {unmade[0].baseline!r} beside it could not be made")
+            how = "skipped" if unmade[0] in self._refused else "failed"
+            return tuple(Outcome(seed, probe, how, reason=reason) for seed in cell.seeds for probe in cell.probes)
         broken = [seed for seed in cell.seeds if (cell.training, seed) in errors]
         missed = (
             Outcome(seed, probe, "error", reason=errors[cell.training, seed])
@@ -264,20 +272,22 @@ class Runner:
         method = entry.baseline if isinstance(entry, Made) else entry.method
         if method == FULL_DATA and not job.recipe.endswith("/reference"):
             chosen = chosen.on_full_data()
+        if job.quick:
+            chosen = _with_quick_seeds(chosen, registry.load("evaluator", job.evaluator).quick_seeds)
         if isinstance(entry, Made):
             dataset = entry.real.dataset
             n_classes = len(datasets.facts(dataset).classes)
-            subject = Subject(entry, dataset, n_classes, chosen, method, entry.budget.ipc, "hard", entry.seed)
             apart = registry.load("baseline", entry.baseline).class_by_class
-            return replace(subject, bytes=set_requests.expected_bytes(entry), made=entry, class_by_class=apart)
+            size, n_bytes = entry.budget.ipc, making.expected_bytes(entry)
+            return Subject(entry, dataset, n_classes, chosen, method, size, "hard", entry.seed, entry, n_bytes, apart)
         synthetic = self.store.read_set(entry.stored.digest)
         card = synthetic.card
         n_classes = len(datasets.facts(card.dataset).classes)
+        made = job.images if isinstance(job.images, Made) else making.request_of(card)
         subject = Subject(
-            entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed
+            entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed, made
         )
-        asked = job.images if isinstance(job.images, Made) else set_requests.asked_for(card)
-        return replace(subject, bytes=synthetic.ledger["total"], made=asked, class_by_class=card.class_by_class)
+        return replace(subject, bytes=synthetic.ledger["total"], class_by_class=card.class_by_class)
 
     def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)
@@ -293,7 +303,7 @@ class Runner:
             "track": subject.track,
             "method": entry.method,
             "set": entry.stored.digest,
-            "evaluator": job.evaluator,
+            "evaluator": job.row_name,
             "version": version,
             "recipe": subject.recipe.name,
             "distil_seed": entry.distil_seed,
@@ -302,6 +312,11 @@ class Runner:
         rows = [row(known, score) for score in scores]
         self.store.write_results(digest(to_json(request)), to_json(request), rows)
         self.report.n_rows += len(rows)
+
+
+def _with_quick_seeds(chosen: Recipe, n_seeds: int | None) -> Recipe:
+    """The same recipe, and so the same digest, with no more seeds than an evaluator's quick form uses."""
+    return chosen if n_seeds is None else chosen.vary(name=chosen.name, n_seeds=min(n_seeds, chosen.n_seeds))
 
 
 def describe(estimate: Estimate) -> str:

@@ -16,6 +16,7 @@ from benchmark.statistics import Difference, Interval, paired_difference, t_inte
 from leaderboard.sources import Card, Row
 
 __all__ = [
+    "CONTROLS",
     "FULL_DATA",
     "OURS",
     "REFERENCE",
@@ -31,6 +32,8 @@ __all__ = [
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
+CONTROLS = ("noise",)
+"""Methods that show what a score means and compete with none: they have no rank."""
 FULL_DATA = "full-data"
 """The method whose set is the whole dataset."""
 OURS = "DistillBench"
@@ -80,6 +83,11 @@ class Cell:
     """Rows by status."""
     reasons: tuple[tuple[str, str], ...]
     """(status, reason) of what is not ok, each once."""
+
+    @property
+    def units(self) -> list[float]:
+        """What the interval is over: the sets' means, or the values of the one set."""
+        return [found.mean for found in self.sets] if self.over == "sets" else self.values
 
     @property
     def values(self) -> list[float]:

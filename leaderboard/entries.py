@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchmark.plan import QUICK
 from leaderboard.cells import FULL_DATA, OURS, REFERENCE, Cell, cell, group
 from leaderboard.sources import Card, Preview, Row, Source
 from leaderboard.text import registry_words, safe_url
@@ -14,6 +15,10 @@ __all__ = ["Entry", "Fact", "Score", "Table", "entries"]
 
 MANY = 5
 """An evaluator with so many metrics at one place gets a table of its own."""
+
+
+BOTH = " + "
+"""Between two architectures that one score stands on."""
 
 
 class Fact(NamedTuple):
@@ -167,12 +172,13 @@ def _commands(digest: str, rows: Sequence[Row], card: Card | None) -> tuple[str,
     architectures: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         named = architectures.setdefault((row.evaluator, row.recipe.removesuffix(REFERENCE)), [])
-        if not row.condition and row.architecture not in named:
-            named.append(row.architecture)
+        named += [name for name in row.architecture.split(BOTH) if name not in named]
     for (evaluator, recipe), named in sorted(architectures.items()):
         options = "".join(f" --architecture {name}" for name in named)
         if registry_words(evaluator, recipe, digest, *named):
-            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {evaluator} --recipe {recipe}{options}")
+            whole = evaluator.removesuffix(QUICK)
+            quick = "" if whole == evaluator else " --quick"
+            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {whole} --recipe {recipe}{options}{quick}")
     return tuple(line for line in lines if line)
 
 

@@ -87,11 +87,12 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         raise UsageError("this engine does not run trainings without stages yet.")
     started = time.perf_counter()
     prepare(materials.facts(training), device)
-    stages = stage_examples(training, materials)
-    examples = stages[0].stream
+    stages: Sequence[StageExamples] = ()
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
     try:
+        stages = stage_examples(training, materials)
+        examples = stages[0].stream
         network = build_network(training.architecture, examples, block.seed, device)
         for moments in _run(network, stages, block):
             _measure(network, {probe: at for probe, at in moments.items() if at}, values, materials, examples.space)
@@ -135,10 +136,9 @@ def _measure(network: Any, due: Any, values: Any, materials: Materials, space: A
     """Run the probes that are due; those on the same images share their forward passes."""
     shared: dict[Any, Measurement] = {}
     for probe, moments in due.items():
-        if probe.data is None:
-            raise UsageError(f"probe {probe.name!r} names no data to measure on.")
         if probe.data not in shared:
-            shared[probe.data] = Measurement(network, materials.real_examples(probe.data, space))
+            real = materials.real_examples(probe.data, space) if probe.data else None
+            shared[probe.data] = Measurement(network, real)
         found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
         values[probe].update({moment: found for moment in moments})
 

@@ -6,6 +6,7 @@ Used for what is told before a run and for the time left during it; never for ch
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit, UsageError
 from benchmark.space import Space
 from benchmark.synthetic_set import labels_array
-from benchmark.values import Budget, Data, Images, Made, Stored
+from benchmark.values import Budget, Data, Images, Made, Probe, Stored
 
 __all__ = ["Estimator", "count_images"]
 
@@ -79,24 +80,31 @@ class Estimator:
             n_memory = count_images(stage.memory, self.materials) if stage.memory else 0
             batch = min(n_images, recipe.batch_size)
             batch += min(n_memory, recipe.batch_size) * loss.parse(recipe.loss).n_memory_batches
-            key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer)
+            key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss)
             if key not in self._steps:
                 self._steps[key] = self._time(block, datasets.facts(dataset), batch)
             step, image = self._steps[key]
             total += step * n_steps(recipe, n_images)
-        return total + image * self._n_measured(block)
+        n_stages = len(training.stages)
+        return total + image * (self._shared_passes(block.probes, n_stages) + sum(map(self._own_passes, block.probes)))
 
-    def _n_measured(self, block: Block) -> int:
-        """Images that probes look at: once at each moment, however many probes share them."""
-        n_stages = len(block.training.stages)
-        wanted = {
+    def _shared_passes(self, probes: Iterable[Probe], n_stages: int) -> int:
+        """Images that go through a network once for all probes of a moment."""
+        moments = {
             (probe.data, moment)
-            for probe in block.probes
+            for probe in probes
             if probe.data
             for at in probe.at
             for moment in (range(n_stages) if at == "stages" else (n_stages - 1 if at == "end" else f"epoch-{at}",))
         }
-        return sum(_count(data, self.materials) for data, _ in wanted)
+        return sum(_count(data, self.materials) for data, _ in moments)
+
+    def _own_passes(self, probe: Probe) -> float:
+        """Further passes of a probe, where its plug-in states a function `passes`."""
+        stated = getattr(registry.module("probe", probe.name), "passes", None)
+        if stated is None or probe.data is None:
+            return 0.0
+        return float(stated(_count(probe.data, self.materials), **dict(probe.options))) * len(probe.at)
 
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""

@@ -110,9 +110,8 @@ class Materials:
         return images, torch.from_numpy(split.labels[rows]).to(self.device), dataset.facts
 
     def _union(self, data: Data, recipe: Recipe) -> Examples:
-        if isinstance(data.labels, Training):
-            raise UsageError("this engine does not train under a teacher's labels yet.")
-        parts = [self._part(images, data.labels) for images in data.images]
+        teacher = data.labels if isinstance(data.labels, Training) else None
+        parts = [self._part(images, "own" if teacher else str(data.labels)) for images in data.images]
         if not parts:
             raise UsageError("a stage without images cannot be trained.")
         facts = parts[0][3]
@@ -124,6 +123,10 @@ class Materials:
             images, labels, _, _ = parts[0]
             if parts[0][2] == PIXEL and images.dtype != torch.uint8:
                 images = space.from_pixel(images)
+        if teacher is not None:
+            from benchmark.engine.teachers import labels_of  # which builds on this module
+
+            labels = labels_of(teacher, images, space, self)
         if images.numel() <= SMALL:
             images = into_space(images, space)
         return Examples(images, labels, space, facts)

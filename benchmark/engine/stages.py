@@ -21,6 +21,7 @@ import torch.nn.functional as F
 
 from benchmark import augmentation, loss
 from benchmark.engine.draws import generator
+from benchmark.engine.losses import loss_of
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.training import _batches, _make_optimizer, n_steps
 from benchmark.errors import TrainingDiverged, UsageError
@@ -162,11 +163,10 @@ def _loss(
     place: _Place,
 ) -> torch.Tensor:
     """The loss of one step; `outputs` are those of the stream's batch, then of each of the memory's."""
-    smoothing, wanted = place.recipe.label_smoothing, place.loss
-    own = F.cross_entropy(outputs[0], labels, label_smoothing=smoothing)
+    wanted, own = place.loss, loss_of(place.recipe, outputs[0], labels)
     if memory is None:
         return own
-    again = F.cross_entropy(outputs[-1], memory.labels[drawn[-1]], label_smoothing=smoothing)
+    again = loss_of(place.recipe, outputs[-1], memory.labels[drawn[-1]])
     if wanted.name == loss.DER:
         return own + wanted.alpha * F.mse_loss(outputs[1], logits[drawn[0]]) + wanted.beta * again
     n_own, n_again = len(outputs[0]), len(outputs[1])

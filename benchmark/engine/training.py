@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 
 from benchmark import architectures, augmentation
 from benchmark.engine.draws import generator
+from benchmark.engine.losses import loss_of
 from benchmark.engine.materials import Examples
 from benchmark.errors import TrainingDiverged
 from benchmark.recipe import Recipe
@@ -58,7 +58,7 @@ def fit(network: torch.nn.Module, examples: Examples, recipe: Recipe, seed: int)
             images = examples.take(rows)
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
-            loss = F.cross_entropy(network(images), examples.labels[rows], label_smoothing=recipe.label_smoothing)
+            loss = loss_of(recipe, network(images), examples.labels[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

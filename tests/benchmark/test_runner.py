@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,42 @@ def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
     assert set(full["recipe"]) == {"tiny/reference"} and full["ipc"].isna().all()
     ones = table[(table["method"] == "random-real") & (table["ipc"] == 1)]
     assert set(ones["bytes"]) == {10 * 64 + 10} and set(ones["distil_seed"]) == {0, 1}
+
+
+def test_a_quick_form_trains_fewer_seeds_and_shares_its_networks_with_the_whole(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(plan.load_evaluator("augmentation"))
+    monkeypatch.setattr(kind, "quick", {"augmentations": ("none",)})
+    monkeypatch.setattr(kind, "quick_seeds", 1)
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    whole = Job(made, "augmentation", "tiny", (("architecture", "mlp"),))
+    report = Runner(store, "cpu", workers=1).evaluate([replace(whole, quick=True)])
+    assert (report.n_trained, report.n_rows) == (1, 1)
+    report = Runner(store, "cpu", workers=1).evaluate([whole])
+    assert (report.n_reused, report.n_rows) == (1, 8)
+    table = results(store)
+    assert set(table["evaluator"]) == {"augmentation", "augmentation/quick"}
+    same = table[(table["condition"] == "none") & (table["seed"] == 0)]
+    assert len(same) == 2 and same["value"].nunique() == 1
+
+
+def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugins: Path) -> None:
+    """The factorial on an MLP: noise under hard labels is at chance, and a second run does nothing."""
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    job = Job(made, "label-disentangling", "standard-v1-lite", (("architecture", "mlp"),), quick=True)
+    estimate = Runner(store, "cpu", workers=1).estimate([job])
+    report = Runner(store, "cpu", workers=1).evaluate([job])
+    assert report.problems == [] and estimate.n_sets == report.n_made == 3
+    table = results(store)
+    assert set(table["status"]) == {"ok"} and set(table["track"]) == {"hard"} and set(table["set"]) != {""}
+    means = table[table["metric"] == "accuracy"].groupby("condition")["value"].mean()
+    assert len(means) == 7 and means["noise, hard"] < 20 < 40 < means["set, hard"] < means["full data, hard"]
+    assert means["set, hard"] == means["random-real, hard"], "here the set is random-real itself"
+    again = Runner(store, "cpu", workers=1).evaluate([job])
+    assert (again.n_made, again.n_trained) == (0, 0)
 
 
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:

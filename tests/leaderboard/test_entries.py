@@ -68,6 +68,18 @@ def test_the_command_line_knows_the_options_that_the_commands_use(fake_store: Ma
         assert [word for word in words if word.startswith("--") and word not in shown] == []
 
 
+def test_a_quick_form_on_two_architectures_is_asked_for_by_its_option(fake_store: Make) -> None:
+    row = {"evaluator": "protocol-sensitivity/quick", "architecture": "convnet:width=64 + mlp", "condition": "sgd"}
+    assert (
+        one(fake_store, card_of("dm", 10, 3), **row)
+        .commands[1]
+        .endswith(
+            " --evaluator protocol-sensitivity --recipe standard-v1-lite"
+            " --architecture convnet:width=64 --architecture mlp --quick"
+        )
+    )
+
+
 def test_full_data_has_no_size(fake_store: Make) -> None:
     row = {"method": "full-data", "recipe": "standard-v1-lite/reference"}
     found = one(fake_store, card_of("full-data", None, 0, preset="default"), **row)

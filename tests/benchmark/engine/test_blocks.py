@@ -164,6 +164,26 @@ def test_the_estimate_multiplies_timed_steps(
     assert estimator.seconds(shorter) == pytest.approx(2 * 3 * 0.5 + 797 * 0.001)
 
 
+def test_the_estimate_counts_the_passes_that_a_probe_takes_beyond_the_shared_ones(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = engine.Estimator(materials)
+    monkeypatch.setattr(estimator, "_time", lambda *_: (0.0, 1.0))
+
+    def passes(*probes: Probe) -> float:
+        return estimator.seconds(engine.join([cell(stored, *probes)])[0])
+
+    plain, train = Probe("accuracy", TEST), Probe("losses", Real("digits"))
+    assert passes(plain) == passes(plain, Probe("logits", TEST)) == 797
+    assert passes(plain, train) == 797 + 1000
+    assert passes(Probe("accuracy", TEST, at=(1, 2, "end"))) == 3 * 797
+    noisy = Probe("accuracy", TEST, (("corruption", "jpeg"), ("severity", 1), ("subset", 500)))
+    assert passes(plain, noisy) == 797 + 500
+    attack = Probe("attack", TEST, (("method", "pgd"), ("steps", 10), ("subset", 100)))
+    assert passes(attack) == 797 + 100 * 31
+    assert passes(Probe("weights")) == 0
+
+
 def test_the_estimate_times_real_steps(materials: engine.Materials, stored: Stored) -> None:
     short, long = (engine.join([cell(stored, recipe=RECIPE.vary(epochs=n))])[0] for n in (100, 10_000))
     estimator = engine.Estimator(materials)
