@@ -23,6 +23,7 @@ __all__ = ["FeatureSelection"]
 class FeatureSelection(Baseline):
     """Base of baselines that select in a feature space; they define `select`."""
 
+    bytes_per_value = 1
     architecture: str = "convnet"
     recipe: str = "standard-v1/reference"
     """How the network is trained."""
@@ -38,7 +39,7 @@ class FeatureSelection(Baseline):
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return indices of distinct real images; raises UsageError where a class has fewer images than asked for."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=1)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         classes, rows = run.class_rows(at_least=ipc), run.rows()
         (cell,) = self.needs(real, run.seed)
         (outcome,) = run.outcomes(cell)

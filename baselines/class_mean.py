@@ -34,10 +34,11 @@ class ClassMean(Baseline):
         "the baseline `average real images`.",
         licence="Apache-2.0",
     )
+    class_by_class = True
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return float32 pixels; raises UsageError where a class has fewer images than parts."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=4)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         images, labels = [], []
         for c, members in run.class_rows(at_least=ipc).items():
             shuffled = members[torch.randperm(len(members), generator=run.generator("parts", c)).numpy()]

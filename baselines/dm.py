@@ -56,7 +56,7 @@ class DM(Baseline):
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return float32 images in standardized space."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=4)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         space, augment = run.space(self.statistics), augmentation.build(self.augmentation, run.facts.flip)
         pools = {c: run.images(rows) for c, rows in run.class_rows(at_least=ipc).items()}
         images = space.from_pixel(run.images(run.random_rows(ipc)) / 255)

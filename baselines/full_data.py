@@ -30,6 +30,8 @@ class FullData(Baseline):
         licence="Apache-2.0 (code); the images stay under the dataset's licence",
     )
     takes_budget = False
+    bytes_per_value = 1
+    class_by_class = True
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return the indices of all real images; raises UsageError where a budget is set."""

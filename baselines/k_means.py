@@ -35,12 +35,13 @@ class KMeansCentres(Baseline):
         "the baseline `k-means`; computed with scikit-learn (Pedregosa et al. 2011).",
         licence="Apache-2.0",
     )
+    class_by_class = True
     restarts: int = 10
     """Starts of each k-means, of which the one with the least inertia is kept."""
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return float32 pixels; raises UsageError where a class has fewer images than clusters."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=4)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         classes = list(centres_by_class(run, ipc, self.restarts))
         centres = np.concatenate([centres for _, _, _, centres in classes])
         labels = torch.tensor([c for c, *_ in classes]).repeat_interleave(ipc)

@@ -34,12 +34,14 @@ class KMeansReal(Baseline):
         "NeurIPS 2022 Datasets and Benchmarks.",
         licence="Apache-2.0 (code); the images stay under the dataset's licence",
     )
+    bytes_per_value = 1
+    class_by_class = True
     restarts: int = 10
     """Starts of each k-means, of which the one with the least inertia is kept."""
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return indices of distinct real images; raises UsageError where a class has fewer images than clusters."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=1)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         chosen = [
             members[nearest_distinct(pixels, centres)]
             for _, members, pixels, centres in centres_by_class(run, ipc, self.restarts)

@@ -30,8 +30,10 @@ class RandomReal(Baseline):
         "the baseline `random real images`.",
         licence="Apache-2.0 (code); the images stay under the dataset's licence",
     )
+    bytes_per_value = 1
+    class_by_class = True
 
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return indices of distinct real images."""
-        ipc = images_per_class(budget, real, run.facts, bytes_per_value=1)
+        ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         return run.of_indices(run.random_rows(ipc), ipc)

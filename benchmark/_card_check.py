@@ -162,6 +162,22 @@ def _distilled_on(name: str, value: Any) -> str:
     return str(value)
 
 
+def _classes(name: str, value: Any) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value or not all(type(c) is int and 0 <= c < 2**15 for c in value):
+        raise _fail(name, value, "null or a list of class ids, from 0")
+    if sorted(set(value)) != value:
+        raise _fail(name, value, "in ascending order, each class once")
+    return tuple(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise _fail(name, value, "true or false")
+    return value
+
+
 def _facts(name: str, value: Any) -> Mapping[str, Any]:
     """A flat object of plain values: costs, versions."""
     plain = isinstance(value, Mapping) and all(v is None or type(v) in (int, float, str, bool) for v in value.values())
@@ -185,6 +201,8 @@ _CHECKS: dict[str, Any] = {
     "distil_seed": _count,
     "preset": _text,
     "distilled_on": _distilled_on,
+    "classes": _classes,
+    "class_by_class": _flag,
     "title": _text,
     "source": _link,
     "licence": _text,

@@ -6,8 +6,10 @@ Names and numbers are checked before anything heavy is imported or anything is w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from benchmark import registry
 from benchmark.errors import InvalidInput, UsageError, unknown_name
 from benchmark.values import Budget, Made, Real
 
@@ -64,12 +66,24 @@ def plan_of_sets(store: Store, sets: Sequence[str], options: Mapping[str, Any]) 
 
     chosen = options["recipe"] or DEFAULT_RECIPE
     recipe.load(chosen)
-    fields: tuple[tuple[str, Any], ...] = ()
-    if options["architectures"]:
-        fields = (("architectures", tuple(canonical(spec) for spec in options["architectures"])),)
-    evaluators = dict.fromkeys(options["evaluators"] or ("cross-architecture",))
-    for name in evaluators:
-        plan.load_evaluator(name, fields)
+    architectures = tuple(canonical(spec) for spec in options["architectures"])
     digests = dict.fromkeys(store.resolve_set(one) for one in sets)
-    jobs = (plan.Job(digest, name, chosen, fields) for digest in digests for name in evaluators)
+    jobs = []
+    for name in dict.fromkeys(options["evaluators"] or ("cross-architecture",)):
+        chosen_options = _architecture_options(name, architectures)
+        plan.load_evaluator(name, chosen_options)
+        quick = bool(options["quick"]) and plan.has_quick_form(name)
+        jobs += [plan.Job(digest, name, chosen, chosen_options, quick) for digest in digests]
     return plan.Plan((), tuple(jobs))
+
+
+def _architecture_options(evaluator: str, architectures: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """The architectures that were asked for, as options of an evaluator of several or of one."""
+    if not architectures:
+        return ()
+    known = {field.name for field in fields(registry.load("evaluator", evaluator))}
+    if "architectures" in known or "architecture" not in known:
+        return (("architectures", architectures),)
+    if len(architectures) > 1:
+        raise UsageError(f"evaluator {evaluator!r} works with one architecture. Give --architecture once.")
+    return (("architecture", architectures[0]),)

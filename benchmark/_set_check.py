@@ -12,6 +12,7 @@ from benchmark._strict import shown
 from benchmark.datasets import DatasetFacts
 from benchmark.datasets._own import recorded
 from benchmark.errors import InvalidInput, UsageError, unknown_name
+from benchmark.synthetic_set import labels_array
 
 if TYPE_CHECKING:
     from benchmark.space import Space
@@ -156,15 +157,20 @@ def _labels(synthetic: SyntheticSet, facts: DatasetFacts) -> Iterator[str]:
 def _counts(synthetic: SyntheticSet, n_classes: int) -> Iterator[str]:
     """Whether there are as many images as labels, and as many as the card says."""
     labels, ipc = synthetic.tensors["labels"], synthetic.card.ipc
+    classes = list(range(n_classes) if synthetic.card.classes is None else synthetic.card.classes)
+    wrong = sorted(set(labels_array(synthetic).tolist()) - set(classes))
+    if wrong or max(classes) >= n_classes:
+        yield f"card.json says that the set is of the classes {shown(classes)}, but there are others: {shown(wrong)}."
+        return
     stored = synthetic.tensors[TENSORS[synthetic.card.decoder.name][0]]
     if stored.ndim and len(labels) != len(stored):
         yield f"there are {len(stored)} images but {len(labels)} labels."
     elif labels.ndim == 1:
         counts = np.bincount(labels.astype(np.int64), minlength=n_classes)
-        if ipc is not None and (counts != ipc).any():
+        if ipc is not None and (counts[classes] != ipc).any():
             yield f"card.json says {ipc} images per class, but the classes hold {shown(counts.tolist())}."
-    elif ipc is not None and len(labels) != ipc * n_classes:
-        yield f"card.json says {ipc} images per class, {ipc * n_classes} in all, but there are {len(labels)}."
+    elif ipc is not None and len(labels) != ipc * len(classes):
+        yield f"card.json says {ipc} images per class, {ipc * len(classes)} in all, but there are {len(labels)}."
 
 
 def _hard_labels(labels: Array, n_classes: int, dataset: str) -> Iterator[str]:

@@ -40,6 +40,10 @@ class Baseline:
     source: ClassVar[Source]
     takes_budget: ClassVar[bool] = True
     """False where all real data are kept, so that no budget can be given."""
+    bytes_per_value: ClassVar[int] = 4
+    """Of one channel of one pixel as it is stored: 4 for learned images, 1 where the set names real ones."""
+    class_by_class: ClassVar[bool] = False
+    """True where the images of a class do not depend on which other classes there are, to the bit."""
     iterations: int = 0
     """Steps of the main loop, which runs under `run.steps`; 0 where there is none."""
 

@@ -237,6 +237,7 @@ def submit(folder: str, as_json: bool, store: str | None, plugins: tuple[str, ..
 @click.option("--evaluator", "evaluators", multiple=True, help="May be repeated. Default: cross-architecture.")
 @click.option("--recipe", help="How networks are trained. Default: standard-v1-lite.")
 @click.option("--architecture", "architectures", multiple=True, help="Only these, instead of the evaluator's own list.")
+@click.option("--quick", is_flag=True, help="Evaluators' quick forms: less of everything, in rows of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take here.")
 @n_workers
 @on_device
@@ -254,9 +255,9 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
     opened = _open(named["store"], named["plugins"])
     if bool(sets) == bool(plan_name):
         raise UsageError("name some sets, or a --plan. See `distillbench list set` and `distillbench list plan`.")
-    if plan_name and (named["evaluators"] or named["recipe"] or named["architectures"]):
+    if plan_name and any(named[option] for option in ("evaluators", "recipe", "architectures", "quick")):
         raise UsageError(
-            "a plan says itself how its sets are scored. Leave --evaluator, --recipe and --architecture out."
+            "a plan says itself how its sets are scored. Leave --evaluator, --recipe, --architecture and --quick out."
         )
     chosen = _requests.plan_of(plan_name) if plan_name else _requests.plan_of_sets(opened, sets, named)
     if named["dry_run"]:

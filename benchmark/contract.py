@@ -17,6 +17,7 @@ import torch
 from benchmark import _outcome_file, architectures, augmentation, baseline, datasets, engine, recipe, registry
 from benchmark.errors import DoesNotFit
 from benchmark.evaluator import Evaluator, Subject
+from benchmark.plan import load_evaluator
 from benchmark.results import Score
 from benchmark.run import Run
 from benchmark.space import PIXEL
@@ -185,6 +186,17 @@ def _baseline_distils(name: str) -> None:
     assert len(first.tensors["labels"]) >= n_classes, "a class is missing"
 
 
+def _baseline_keeps_classes_apart(name: str) -> None:
+    """Makes, where it says so, the same images of a class whatever other classes there are."""
+    built, classes = _small(name), (3, 7)
+    if not built.class_by_class:
+        return
+    whole, part = _distil(built, seed=4), _distil(built, seed=4, classes=classes)
+    kept = np.isin(whole.tensors["labels"], classes)
+    for tensor, values in whole.tensors.items():
+        assert np.array_equal(values[kept], part.tensors[tensor]), f"`class_by_class`, but {tensor} differ"
+
+
 def _small(name: str) -> baseline.Baseline:
     """The baseline with its default hyper-parameters, its loop cut to a few steps."""
     preset = "lite" if "lite" in baseline.presets(name) else next(iter(baseline.presets(name)))
@@ -195,11 +207,11 @@ def _small(name: str) -> baseline.Baseline:
     return replace(built, **cut)  # type: ignore[type-var]
 
 
-def _distil(built: baseline.Baseline, seed: int) -> SyntheticSet:
+def _distil(built: baseline.Baseline, seed: int, classes: tuple[int, ...] | None = None) -> SyntheticSet:
     with tempfile.TemporaryDirectory() as folder:
         materials = engine.Materials(Store(folder), torch.device("cpu"))
-        budget = Budget(ipc=1) if built.takes_budget else Budget()
-        made = built.distill(Real("digits"), budget, Run(materials, Real("digits"), seed))
+        budget, real = Budget(ipc=1) if built.takes_budget else Budget(), Real("digits", classes=classes)
+        made = built.distill(real, budget, Run(materials, real, seed))
     return replace(made, card=replace(made.card, method="contract-test"))
 
 
@@ -233,25 +245,53 @@ def _evaluator_is_a_value(name: str) -> None:
     assert is_dataclass(kind) and kind() == kind(), "is no dataclass with defaults"
 
 
+def _evaluator_has_a_quick_form(name: str) -> None:
+    """Declares a quick form of its own options, which keeps the other checks, or none."""
+    built = load_evaluator(name, quick=True)
+    planned, whole = built.plan(_subject()), registry.load("evaluator", name)().plan(_subject())
+    assert planned, "its quick form plans nothing"
+    assert sum(map(_work, planned.values())) <= sum(map(_work, whole.values())), "its quick form does more than all"
+
+
+def _work(cell: Cell) -> int:
+    return len(cell.seeds) * len(cell.probes)
+
+
 def _subject() -> Subject:
     return Subject(Stored("0" * 64), "digits", 10, recipe.load("standard-v1-lite"), "contract-test", ipc=1)
 
 
 def _pretend(cell: Cell, status: str) -> tuple[Outcome, ...]:
     """Made-up outcomes of the shape that the built-in probes give."""
-    values = {
-        "accuracy": {"correct": [5] * 10, "total": [10] * 10},
-        "logits": {"logits": np.zeros((100, 10), dtype=np.float16)},
-        "losses": {"losses": np.zeros(100, dtype=np.float32)},
-        "embeddings": {"embeddings": np.zeros((100, 4), dtype=np.float32)},
-    }
     found = []
     for seed in cell.seeds:
         for probe in cell.probes:
-            moments = ["end" if at == "end" else f"epoch-{at}" for at in probe.at]
-            value = {moment: values[probe.name] for moment in moments} if status == "ok" else {}
+            stages = [f"stage-{number}" for number in range(len(cell.training.stages))]
+            named = {"end": ["end"], "stages": stages}
+            moments = [moment for at in probe.at for moment in named.get(str(at), [f"epoch-{at}"])]
+            value = {moment: _pretended(probe) for moment in moments} if status == "ok" else {}
             found.append(Outcome(seed, probe, status, value, "" if status == "ok" else "the loss is nan"))
     return tuple(found)
+
+
+def _pretended(probe: Probe) -> dict[str, Any]:
+    """What a probe might have returned: half of the images right, whatever the network."""
+    if probe.data is None:
+        return {}
+    dataset = datasets.load(probe.data.dataset)
+    rows = dataset.indices(probe.data.split, probe.data.part, probe.data.classes)
+    labels = dataset.split(probe.data.split).labels[rows]
+    n, total = len(rows), np.bincount(labels, minlength=10)
+    logits = np.random.default_rng(0).normal(size=(n, 10)).astype(np.float16)
+    counts = {"correct": (total // 2).tolist(), "total": total.tolist()}
+    return {
+        "accuracy": counts,
+        "attack": counts,
+        "logits": {"logits": logits, "labels": labels},
+        "losses": {"losses": np.abs(logits[:, 0]).astype(np.float32)},
+        "embeddings": {"embeddings": logits[:, :4].astype(np.float32)},
+        "weights": {"bias": np.zeros(1, dtype=np.float32)},
+    }[probe.name]
 
 
 # Datasets and recipes
@@ -298,10 +338,20 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
         _architecture_learns,
     ),
     "augmentation": (_augmentation_keeps_shape, _augmentation_is_keyed, _augmentation_is_siamese),
-    "baseline": (_baseline_states_its_source, _baseline_presets_load, _baseline_distils),
+    "baseline": (
+        _baseline_states_its_source,
+        _baseline_presets_load,
+        _baseline_distils,
+        _baseline_keeps_classes_apart,
+    ),
     "dataset": (_dataset_states_its_source,),
     "decoder": (_decoder_reads_named_tensors,),
-    "evaluator": (_evaluator_is_a_value, _evaluator_plans_values, _evaluator_scores_outcomes),
+    "evaluator": (
+        _evaluator_is_a_value,
+        _evaluator_has_a_quick_form,
+        _evaluator_plans_values,
+        _evaluator_scores_outcomes,
+    ),
     "probe": (_probe_measures,),
     "recipe": (_recipe_loads,),
 }

@@ -6,15 +6,27 @@ with a whole evaluator to copy.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from benchmark.architectures import canonical
 from benchmark.recipe import Recipe
 from benchmark.results import Score
 from benchmark.values import Cell, Data, Made, Outcome, Outcomes, Probe, Real, Stage, Stored, Training
 
-__all__ = ["DEFAULT_ARCHITECTURE", "Evaluator", "Label", "Seen", "Subject", "accuracy_percent", "accuracy_score"]
+__all__ = [
+    "DEFAULT_ARCHITECTURE",
+    "Evaluator",
+    "Label",
+    "Seen",
+    "Subject",
+    "accuracy_percent",
+    "accuracy_score",
+    "by_seed",
+    "score_of",
+    "worst",
+]
 
 DEFAULT_ARCHITECTURE = "convnet"
 Label = Hashable
@@ -35,6 +47,12 @@ class Subject:
     ipc: int | None = None
     track: str = "hard"
     distil_seed: int | None = None
+    made: Made | None = None
+    """The request that a baseline of ours made the set for; None for sets made elsewhere."""
+    bytes: int | None = None
+    """Canonical bytes of the set; None where its size is not known yet."""
+    class_by_class: bool = False
+    """Whether the images of a class do not depend on which other classes there are."""
 
     @property
     def test(self) -> Real:
@@ -54,6 +72,11 @@ class Subject:
 
 class Evaluator:
     """Base of all evaluators: a frozen dataclass whose fields are its options, with defaults."""
+
+    quick: ClassVar[Mapping[str, Any]] = {}
+    """Options that a quick plan sets in place of the defaults, e.g. fewer severities (docs/plans.md)."""
+    quick_seeds: ClassVar[int | None] = None
+    """How many training seeds a quick plan uses; None: the recipe's."""
 
     def skip_reason(self, subject: Subject) -> str | None:
         """Why this evaluator says nothing about a subject; None when it does."""
@@ -78,11 +101,24 @@ def accuracy_percent(outcome: Outcome) -> float | None:
 
 def accuracy_score(outcome: Outcome, architecture: str, condition: str = "") -> Score:
     """The score that most evaluators return: accuracy on the test split, one row a seed."""
+    return score_of(outcome, architecture, "accuracy", accuracy_percent(outcome), condition=condition)
+
+
+def score_of(
+    outcome: Outcome,
+    architecture: str,
+    metric: str,
+    value: float | None,
+    unit: str = "percent",
+    higher_is_better: bool = True,
+    condition: str = "",
+) -> Score:
+    """One number of one outcome; where that is not `ok`, the row has no value, and its reason."""
     return Score(
-        metric="accuracy",
-        value=accuracy_percent(outcome),
-        unit="percent",
-        higher_is_better=True,
+        metric=metric,
+        value=value if outcome.status == "ok" else None,
+        unit=unit,
+        higher_is_better=higher_is_better,
         architecture=architecture,
         seed=outcome.seed,
         condition=condition if outcome.status == "ok" else "; ".join(filter(None, (condition, outcome.reason))),
@@ -90,3 +126,16 @@ def accuracy_score(outcome: Outcome, architecture: str, condition: str = "") -> 
         numerics=outcome.numerics,
         device=outcome.device,
     )
+
+
+def by_seed(*cells: Outcomes) -> dict[int, tuple[Outcome, ...]]:
+    """The outcomes of one or several cells by training seed, each seed's in the order of cells and of their probes."""
+    found: dict[int, tuple[Outcome, ...]] = {}
+    for outcome in (outcome for cell in cells for outcome in cell):
+        found[outcome.seed] = (*found.get(outcome.seed, ()), outcome)
+    return found
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome that speaks for several: the first that is not `ok`, else the first."""
+    return next((outcome for outcome in outcomes if outcome.status != "ok"), outcomes[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,14 +10,16 @@ from dataclasses import asdict, replace
 
 import torch
 
-from benchmark import __version__, baseline, datasets, engine, keys, preview
+from benchmark import __version__, baseline, datasets, engine, keys, preview, registry
 from benchmark.run import Run, TrialOver
 from benchmark.store import MadeRecord, Store
-from benchmark.synthetic_set import SyntheticSet
-from benchmark.values import Cell, Json, Made, to_json
+from benchmark.synthetic_set import Card, SyntheticSet
+from benchmark.values import Budget, Cell, Json, Made, Real, to_json
 
-__all__ = ["find", "make", "needs", "seconds_of"]
+__all__ = ["expected_bytes", "find", "make", "needs", "request_of", "seconds_of"]
 
+OURS = "DistillBench"
+"""Contributor of the sets that our baselines make."""
 SMALL_WORK = 0.3
 """Expected seconds of a baseline without a loop."""
 TRIAL_STEPS = 4
@@ -32,6 +35,29 @@ def find(made: Made, store: Store) -> str | None:
     """The digest of what was made for this request before; None where nothing was."""
     record = store.read_made(_key(made))
     return record.digest if record else None
+
+
+def request_of(card: Card) -> Made | None:
+    """The request that a card's set was made for; None where the card does not say enough, or is not ours."""
+    parts = {"train": None, "train-minus-holdout": "minus-holdout"}
+    ours = card.contributor == OURS and card.method in registry.names("baseline")
+    if not ours or card.ipc is None or card.distil_seed is None or card.distilled_on not in parts:
+        return None
+    if card.classes is not None:
+        return None
+    real = Real(card.dataset, part=parts[card.distilled_on])
+    return Made(card.method, card.preset or "default", real, Budget(ipc=card.ipc), card.distil_seed)
+
+
+def expected_bytes(made: Made) -> int | None:
+    """Canonical bytes that a set will have, hard labels included; None where its size is not given."""
+    if made.budget.bytes is not None or made.budget.ipc is None:
+        return made.budget.bytes
+    facts = datasets.facts(made.real.dataset)
+    n_classes = len(facts.classes) if made.real.classes is None else len(made.real.classes)
+    label = 1 if len(facts.classes) <= 256 else 2
+    bytes_per_value: int = registry.load("baseline", made.baseline).bytes_per_value
+    return made.budget.ipc * n_classes * (math.prod(facts.shape) * bytes_per_value + label)
 
 
 def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, text: None) -> str:
@@ -81,11 +107,12 @@ def _with_provenance(synthetic: SyntheticSet, made: Made, built: baseline.Baseli
         method=made.baseline,
         preset=made.preset,
         distil_seed=made.seed,
+        class_by_class=built.class_by_class,
         title=source.title,
         source=source.url,
         licence=source.licence,
         citation=source.citation,
-        contributor="DistillBench",
+        contributor=OURS,
         cost=cost,
         made_with={"distillbench": __version__, "torch": torch.__version__.partition("+")[0]},
     )

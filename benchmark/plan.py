@@ -15,11 +15,13 @@ from benchmark.errors import InvalidInput, UsageError, unknown_name
 from benchmark.evaluator import Evaluator
 from benchmark.values import Budget, Made, Real
 
-__all__ = ["Job", "Plan", "load", "load_evaluator", "plan_names"]
+__all__ = ["QUICK", "Job", "Plan", "has_quick_form", "load", "load_evaluator", "plan_names"]
 
 PLANS = Path(__file__).resolve().parent / "plans"
 MAKE_FIELDS = {"baselines", "preset", "dataset", "ipc", "bytes", "distil_seeds"}
-EVALUATE_FIELDS = {"evaluator", "recipe", "baselines"}
+EVALUATE_FIELDS = {"evaluator", "recipe", "quick", "baselines", "ipc", "distil_seeds"}
+QUICK = "/quick"
+"""End of an evaluator's name in the rows of its quick form, which never share a table with whole ones."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class Job:
     recipe: str
     options: tuple[tuple[str, Any], ...] = ()
     """Fields of the evaluator that differ from their defaults."""
+    quick: bool = False
+    """Whether the evaluator's quick form is meant; only where it declares one."""
+
+    @property
+    def row_name(self) -> str:
+        """The evaluator as result rows name it."""
+        return self.evaluator + QUICK if self.quick else self.evaluator
 
 
 @dataclass(frozen=True)
@@ -70,21 +79,29 @@ def load(name_or_path: str) -> Plan:
     return Plan(made, jobs)
 
 
-def load_evaluator(name: str, options: Iterable[tuple[str, Any]] = ()) -> Evaluator:
-    """An evaluator with some of its fields set; raises UsageError for an unknown one, or one of another type."""
+def has_quick_form(name: str) -> bool:
+    """Whether an evaluator declares what its quick form leaves out; without one, its quick form is the whole."""
+    kind: type[Evaluator] = registry.load("evaluator", name)
+    return bool(kind.quick) or kind.quick_seeds is not None
+
+
+def load_evaluator(name: str, options: Iterable[tuple[str, Any]] = (), quick: bool = False) -> Evaluator:
+    """An evaluator with some of its fields set; raises UsageError for an unknown one, or one of another type.
+
+    `quick` sets the options of its quick form first; `options` go over them.
+    """
     kind: type[Evaluator] = registry.load("evaluator", name)
     if not is_dataclass(kind):
         raise InvalidInput(f"evaluator {name!r} ({registry.path('evaluator', name)}) is no dataclass. Make it one.")
     known = {field.name: field.default for field in fields(kind)}
-    chosen = dict(options)
+    chosen = {**(kind.quick if quick else {}), **dict(options)}
     for field, value in chosen.items():
         if field not in known:
             raise unknown_name(f"option of {name}", field, known)
         wanted = type(known[field])
         if wanted in (tuple, str, int, bool) and type(value) is not wanted:
             raise UsageError(f"option {field!r} of {name} is {value!r}; it must be {_WORDS[wanted]}.")
-    built: Evaluator = registry.load("evaluator", name)(**chosen)
-    return built
+    return kind(**chosen)
 
 
 _WORDS = {tuple: 'a list, such as ["convnet", "mlp"]', str: "text", int: "a whole number", bool: "true or false"}
@@ -109,18 +126,36 @@ def _made(table: Mapping[str, Any]) -> Iterator[Made]:
 
 def _jobs(table: Mapping[str, Any], made: Iterable[Made]) -> Iterator[Job]:
     """The jobs that one [[evaluate]] table asks for; every other field is an option of the evaluator."""
-    name, chosen = _text(table, "evaluator"), _text(table, "recipe")
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items() if k not in EVALUATE_FIELDS}
-    load_evaluator(name, options.items())
+    evaluators = table.get("evaluator")
+    names = _names(table, "evaluator") if isinstance(evaluators, list) else [_text(table, "evaluator")]
+    chosen, quick = _text(table, "recipe"), table.get("quick", False)
+    if type(quick) is not bool:
+        raise InvalidInput(f"field 'quick' is {quick!r}; it must be true or false.")
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items() if k not in EVALUATE_FIELDS}
+    options = tuple(sorted(given.items()))
     recipe.load(chosen)
+    wanted = list(_wanted(table, list(made)))
+    for name in names:
+        load_evaluator(name, options, quick)
+        for one_made in wanted:
+            yield Job(one_made, name, chosen, options, quick and has_quick_form(name))
+
+
+def _wanted(table: Mapping[str, Any], made: list[Made]) -> Iterator[Made]:
+    """The sets that one [[evaluate]] table means: all, or those of some baselines, sizes and seeds."""
     there = list(dict.fromkeys(one.baseline for one in made))
-    wanted = _names(table, "baselines") if "baselines" in table else there
-    for one in wanted:
+    baselines = _names(table, "baselines") if "baselines" in table else there
+    for one in baselines:
         if one not in there:
             raise UsageError(f"[[evaluate]] names {one!r}, but no [[make]] makes it. Made: {', '.join(there)}.")
+    sizes, seeds = _numbers(table, "ipc", at_least=1), _numbers(table, "distil_seeds", at_least=0)
     for one_made in made:
-        if one_made.baseline in wanted:
-            yield Job(one_made, name, chosen, tuple(sorted(options.items())))
+        if (
+            one_made.baseline in baselines
+            and (not sizes or one_made.budget.ipc in sizes)
+            and (not seeds or one_made.seed in seeds)
+        ):
+            yield one_made
 
 
 def _tables(content: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:

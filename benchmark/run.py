@@ -171,6 +171,7 @@ class Run:
             decoder=decoder,
             ipc=ipc,
             distilled_on=part if part == "train" else f"train-{part}",
+            classes=None if self.real.classes is None else tuple(sorted(set(self.real.classes))),
         )
 
     def _restore(self, state: Mapping[str, torch.Tensor]) -> int:

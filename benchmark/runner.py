@@ -7,15 +7,16 @@ piece of work into a row with status `failed` or `error`, and goes on with the o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import datasets, engine, making, plan, preview, recipe, registry
-from benchmark.errors import TrainingDiverged
-from benchmark.evaluator import Subject
+from benchmark import datasets, engine, making, phases, plan, preview, recipe, registry
+from benchmark.errors import TrainingDiverged, UsageError
+from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
+from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
@@ -23,6 +24,7 @@ from benchmark.workers import Workers, cores
 
 __all__ = ["Estimate", "Report", "Runner", "describe"]
 
+Planned = Mapping[Label, Cell]
 FULL_DATA = "full-data"
 """The method that is scored under the recipe's reference schedule."""
 
@@ -74,11 +76,15 @@ class Runner:
         self.workers = Workers(n_workers if self.materials.device.type == "cpu" else 1, self.materials)
         self.report = Report()
         self._trials: dict[Any, float] = {}
+        self._refused: dict[Made, str] = {}
 
     # Making
 
-    def make(self, wanted: Iterable[Made]) -> dict[Made, str]:
-        """Make what is missing; returns the digests of all that could be made, and reports the rest as problems."""
+    def make(self, wanted: Iterable[Made], refused: dict[Made, str] | None = None) -> dict[Made, str]:
+        """Make what is missing; returns the digests of all that could be made, and reports the rest as problems.
+
+        What a baseline refuses (a class has too few images, say) is raised, or goes into `refused` with the reason.
+        """
         found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None]
         self.train(engine.join(cell for made in todo for cell in making.needs(made)), "networks that baselines need")
@@ -90,6 +96,8 @@ class Runner:
                 self.report.n_made += 1
             elif isinstance(fault, TrainingDiverged):
                 self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
+            elif isinstance(fault, UsageError) and refused is not None:
+                refused[made] = str(fault)
             elif fault is not None:
                 raise fault
             progress.advance(expected[made] / self._pace(todo))
@@ -112,12 +120,13 @@ class Runner:
 
             try:
                 yield made, making.make(self.materials, made, show), None
-            except TrainingDiverged as fault:
+            except (TrainingDiverged, UsageError) as fault:
                 yield made, None, fault
 
     def _distil_seconds(self, made: Made) -> float:
         """Expected seconds of one `make`, timed once for each kind of request."""
-        kind = replace(made, seed=0)
+        classes = made.real.classes and tuple(range(len(made.real.classes)))  # as many, whichever they are
+        kind = replace(made, seed=0, real=replace(made.real, classes=classes))
         if kind not in self._trials:
             self._trials[kind] = making.seconds_of(self.materials, made)
         return self._trials[kind]
@@ -137,16 +146,17 @@ class Runner:
         for job in jobs:
             entry = self._entry(job, made)
             if entry is not None:
-                prepared.append(
-                    (job, plan.load_evaluator(job.evaluator, job.options), entry, self._subject(job, entry))
-                )
+                evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
+                prepared.append((job, evaluator, entry, self._subject(job, entry)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
-        plans = [
+        plans: list[Planned] = [
             {} if reason else evaluator.plan(subject)
             for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
         ]
-        blocks = engine.join(cell for planned in plans for cell in planned.values())
-        errors = self.train(blocks, "training")
+        plans = self._with_sets(plans, made)
+        cells = [cell for planned in plans for cell in planned.values() if not phases.made_in([cell.training])]
+        self._train_teachers(cells)
+        errors = self.train(engine.join(cells), "training")
         for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
                 say(f"{job.evaluator} skips {entry.method}: {reason}")
@@ -157,18 +167,32 @@ class Runner:
         self.report.seconds = time.perf_counter() - started
         return self.report
 
+    def _with_sets(self, plans: Sequence[Planned], made: dict[Made, str]) -> list[Planned]:
+        """The plans with every set that stands beside a subject; it is made where it is missing."""
+        wanted = phases.made_in(cell.training for planned in plans for cell in planned.values())
+        made = made | self.make((one for one in wanted if one not in made), self._refused)
+        return [{label: phases.with_sets(cell, made) for label, cell in planned.items()} for planned in plans]
+
+    def _train_teachers(self, cells: Sequence[Cell]) -> None:
+        """Train the teachers of these cells, and theirs before them."""
+        found = phases.teachers(cells)
+        if found:
+            self._train_teachers(found)
+            self.train(engine.join(found), "teachers")
+
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
         found = {one: making.find(one, self.store) for one in wanted}
-        todo = [one for one, known in found.items() if known is None]
-        cells = [cell for made in todo for cell in making.needs(made)]
-        for job in jobs:
-            images = job.images if isinstance(job.images, str) else found[job.images] or job.images
-            subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
-            cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
+        cells = [cell for job in jobs for cell in self._planned(job, found)]
+        beside = [one for one in phases.made_in(cell.training for cell in cells) if one not in found]
+        found |= {one: making.find(one, self.store) for one in beside}
+        known = {one: name for one, name in found.items() if name is not None}
+        cells = [phases.with_sets(cell, known) for cell in cells]
+        todo = [one for one, name in found.items() if name is None]
+        cells = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells) + cells
         blocks = engine.assign(engine.join(cells), self.materials, self.workers.n)
-        missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
+        missing = [b for b in blocks if phases.made_in([b.training]) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
             n_blocks=len(missing),
@@ -176,6 +200,13 @@ class Runner:
             distil_seconds=sum(self._distil_seconds(one) for one in todo) / self._pace(todo),
             train_seconds=sum(self._block_seconds(missing).values()),
         )
+
+    def _planned(self, job: Job, found: Mapping[Made, str | None]) -> Iterable[Cell]:
+        """The cells of a job, whose set may still have to be made."""
+        images = job.images if isinstance(job.images, str) else found[job.images] or job.images
+        subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
+        evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
+        return () if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
 
     def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
         """Train the blocks that are missing; returns what went wrong, by training and seed."""
@@ -206,7 +237,12 @@ class Runner:
         return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
-        """A cell's outcomes, with an `error` in the place of each that could not be had."""
+        """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""
+        unmade = phases.made_in([cell.training])
+        if unmade:
+            reason = self._refused.get(unmade[0], f"the set of {unmade[0].baseline!r} beside it could not be made")
+            how = "skipped" if unmade[0] in self._refused else "failed"
+            return tuple(Outcome(seed, probe, how, reason=reason) for seed in cell.seeds for probe in cell.probes)
         broken = [seed for seed in cell.seeds if (cell.training, seed) in errors]
         missed = (
             Outcome(seed, probe, "error", reason=errors[cell.training, seed])
@@ -236,13 +272,22 @@ class Runner:
         method = entry.baseline if isinstance(entry, Made) else entry.method
         if method == FULL_DATA and not job.recipe.endswith("/reference"):
             chosen = chosen.on_full_data()
+        if job.quick:
+            chosen = _with_quick_seeds(chosen, registry.load("evaluator", job.evaluator).quick_seeds)
         if isinstance(entry, Made):
             dataset = entry.real.dataset
             n_classes = len(datasets.facts(dataset).classes)
-            return Subject(entry, dataset, n_classes, chosen, method, entry.budget.ipc, "hard", entry.seed)
-        card = self.store.read_card(entry.stored.digest)
+            apart = registry.load("baseline", entry.baseline).class_by_class
+            size, n_bytes = entry.budget.ipc, making.expected_bytes(entry)
+            return Subject(entry, dataset, n_classes, chosen, method, size, "hard", entry.seed, entry, n_bytes, apart)
+        synthetic = self.store.read_set(entry.stored.digest)
+        card = synthetic.card
         n_classes = len(datasets.facts(card.dataset).classes)
-        return Subject(entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed)
+        made = job.images if isinstance(job.images, Made) else making.request_of(card)
+        subject = Subject(
+            entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed, made
+        )
+        return replace(subject, bytes=synthetic.ledger["total"], class_by_class=card.class_by_class)
 
     def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)
@@ -258,7 +303,7 @@ class Runner:
             "track": subject.track,
             "method": entry.method,
             "set": entry.stored.digest,
-            "evaluator": job.evaluator,
+            "evaluator": job.row_name,
             "version": version,
             "recipe": subject.recipe.name,
             "distil_seed": entry.distil_seed,
@@ -269,8 +314,9 @@ class Runner:
         self.report.n_rows += len(rows)
 
 
-def _unmade(block: engine.Block) -> bool:
-    return any(isinstance(images, Made) for stage in block.training.stages for images in stage.stream.images)
+def _with_quick_seeds(chosen: Recipe, n_seeds: int | None) -> Recipe:
+    """The same recipe, and so the same digest, with no more seeds than an evaluator's quick form uses."""
+    return chosen if n_seeds is None else chosen.vary(name=chosen.name, n_seeds=min(n_seeds, chosen.n_seeds))
 
 
 def describe(estimate: Estimate) -> str:

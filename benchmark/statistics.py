@@ -23,6 +23,7 @@ __all__ = [
     "Published",
     "combined_standard_error",
     "difference",
+    "kendall_w",
     "paired_difference",
     "t_interval",
     "z",
@@ -140,6 +141,25 @@ def z(values: Sequence[float], published: Published) -> float:
     if error == 0:
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / error
+
+
+def kendall_w(scores: Sequence[Sequence[float]]) -> float:
+    """Concordance of several rankings, from scores (rankings, things ranked): 1 the same order, 0 no agreement.
+
+    Kendall and Babington Smith (Annals of Mathematical Statistics 10, 1939), corrected for ties, which share the mean
+    of their ranks; where every ranking ties all, 1. Raises ValueError for fewer than two rankings or things.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2:
+        raise ValueError(f"concordance needs two rankings of two things or more; got shape {table.shape}")
+    n_rankings, n = table.shape
+    below = (table[:, None, :] < table[:, :, None]).sum(axis=2)
+    equal = (table[:, None, :] == table[:, :, None]).sum(axis=2)
+    ranks = below + (equal + 1) / 2
+    ties = float((equal**2 - 1).sum())  # each group of t ties is counted t times: t (t^2 - 1)
+    spread = float(((ranks.sum(axis=0) - n_rankings * (n + 1) / 2) ** 2).sum())
+    most = n_rankings**2 * (n**3 - n) - n_rankings * ties
+    return 12 * spread / most if most else 1.0
 
 
 def _unbounded(mean: float) -> Difference:

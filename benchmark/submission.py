@@ -41,3 +41,8 @@ def check_policy(synthetic: SyntheticSet) -> None:
             f"method {method!r} is the name of a baseline here, whose sets it makes itself. "
             f'Fix: give your method another name in card.json, e.g. "{method}-yours".'
         )
+    if synthetic.card.classes is not None:
+        raise PolicyRefusal(
+            "card.json says that the set is of some of the classes. Families made step by step are not taken in; "
+            "only sets of all classes are. Fix: hand in the set of all classes, with `classes` null."
+        )

@@ -73,6 +73,10 @@ class Card:
     preset: str = ""
     distilled_on: str = "train"
     """`train`, or a part of it: `train-minus-holdout`, `train-half-03`."""
+    classes: tuple[int, ...] | None = None
+    """The class ids that the set is of; None: all. A set of some is one of a family made step by step."""
+    class_by_class: bool = False
+    """Whether the images of a class do not depend on which other classes there are."""
     title: str = ""
     source: str = ""
     licence: str = ""
@@ -92,7 +96,8 @@ class Card:
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         parts = {name: plain[name].to_json() for name in ("space", "labels", "decoder")}
         as_dicts = {name: dict(plain[name]) for name in ("cost", "made_with")}
-        return {"format": FORMAT, **plain, **parts, **as_dicts}
+        classes = None if self.classes is None else list(self.classes)
+        return {"format": FORMAT, **plain, **parts, **as_dicts, "classes": classes}
 
     @classmethod
     def from_json(cls, stored: Any) -> Card:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.evaluator import DEFAULT_ARCHITECTURE
-from leaderboard.cells import REFERENCE, Cell, LineKey, cell, group, is_reference, line_key
+from benchmark.statistics import difference
+from leaderboard.cells import CONTROLS, REFERENCE, Cell, LineKey, cell, group, is_reference, line_key
 from leaderboard.sources import Card, Row
 
 __all__ = [
@@ -65,8 +66,10 @@ class Line:
     key: LineKey
     cell: Cell
     rank: int | None
-    """1 is best; equal means share one. None for references and for lines without a value."""
+    """1 is best; equal means share one. None for references, controls and lines without a value."""
     reference: bool = False
+    above_reference: bool = False
+    """Whether its accuracy is above that of the full data: its set may hold test images, or the reference is weak."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +143,28 @@ def _anywhere(key: BoardKey) -> BoardKey:
 def _board(key: BoardKey, rows: list[Row], references: list[Row], cards: Mapping[str, Card]) -> Board:
     higher = rows[0].higher_is_better
     cells, beside = lines_of(rows, cards), lines_of(references, cards)
-    means = [found.interval.mean for found in cells.values()]
+    means = [found.interval.mean for name, found in cells.items() if name.method not in CONTROLS]
 
-    def rank(mean: float) -> int | None:
-        return None if math.isnan(mean) else 1 + sum(other > mean if higher else other < mean for other in means)
+    def rank(name: LineKey) -> int | None:
+        mean = cells[name].interval.mean
+        if math.isnan(mean) or name.method in CONTROLS:
+            return None
+        return 1 + sum(other > mean if higher else other < mean for other in means)
 
-    lines = [Line(name, cells[name], rank(cells[name].interval.mean)) for name in ordered(cells, higher)]
+    def above(found: Cell) -> bool:
+        return key.metric == "accuracy" and bool(beside) and all(_above(found, other) for other in beside.values())
+
+    lines = [Line(name, cells[name], rank(name), above_reference=above(cells[name])) for name in ordered(cells, higher)]
     others = [Line(name, beside[name], None, reference=True) for name in ordered(beside, higher)]
     return Board(key, rows[0].unit, higher, tuple(lines), tuple(others))
+
+
+def _above(first: Cell, second: Cell) -> bool:
+    """Whether a mean is above another: by its interval where there are enough values, else as it is."""
+    if not first.sets or not second.sets:
+        return False
+    found = difference(first.units, second.units)
+    return found.mean > 0 and not found.low <= 0
 
 
 def _prominence(board: Board) -> tuple[object, ...]:

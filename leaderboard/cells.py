@@ -16,6 +16,7 @@ from benchmark.statistics import Difference, Interval, paired_difference, t_inte
 from leaderboard.sources import Card, Row
 
 __all__ = [
+    "CONTROLS",
     "FULL_DATA",
     "OURS",
     "REFERENCE",
@@ -29,7 +30,10 @@ __all__ = [
     "line_key",
 ]
 
+Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
+CONTROLS = ("noise",)
+"""Methods that show what a score means and compete with none: they have no rank."""
 FULL_DATA = "full-data"
 """The method whose set is the whole dataset."""
 OURS = "DistillBench"
@@ -81,13 +85,18 @@ class Cell:
     """(status, reason) of what is not ok, each once."""
 
     @property
+    def units(self) -> list[float]:
+        """What the interval is over: the sets' means, or the values of the one set."""
+        return [found.mean for found in self.sets] if self.over == "sets" else self.values
+
+    @property
     def values(self) -> list[float]:
         return [value for found in self.sets for value in found.values.values()]
 
 
-def group(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    """Rows by key, in the order of first appearance."""
-    found: dict[Key, list[Row]] = defaultdict(list)
+def group(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Rows (or whatever else) by key, in the order of first appearance."""
+    found: dict[Key, list[Item]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
     return dict(found)

@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchmark.plan import QUICK
 from leaderboard.cells import FULL_DATA, OURS, REFERENCE, Cell, cell, group
 from leaderboard.sources import Card, Preview, Row, Source
 from leaderboard.text import registry_words, safe_url
 
-__all__ = ["Entry", "Fact", "Score", "entries"]
+__all__ = ["Entry", "Fact", "Score", "Table", "entries"]
+
+MANY = 5
+"""An evaluator with so many metrics at one place gets a table of its own."""
+
+
+BOTH = " + "
+"""Between two architectures that one score stands on."""
 
 
 class Fact(NamedTuple):
@@ -31,6 +39,16 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Table:
+    """All scores of an evaluator that measures many things: a line for each place, a column for each metric."""
+
+    first: Row
+    metrics: tuple[tuple[str, str], ...]
+    """(metric, unit) of each column."""
+    lines: tuple[tuple[Row, tuple[Cell | None, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Entry:
     """A set as it stands on the boards."""
 
@@ -48,6 +66,19 @@ class Entry:
     facts: tuple[Fact, ...]
     commands: tuple[str, ...]
     """Shell lines that make and score the set again; empty where its names are not plain registry names."""
+
+    @property
+    def listed(self) -> tuple[Score, ...]:
+        """Scores that stand in one list: those of evaluators with few metrics."""
+        apart = {(table.first.evaluator, table.first.version) for table in self.tables}
+        return tuple(score for score in self.scores if (score.first.evaluator, score.first.version) not in apart)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The others, one table for each evaluator and version."""
+        by_evaluator = group(self.scores, lambda score: (score.first.evaluator, score.first.version))
+        found = (_table(members) for members in by_evaluator.values())
+        return tuple(table for table in found if len(table.metrics) >= MANY)
 
 
 def entries(rows: Sequence[Row], source: Source) -> list[Entry]:
@@ -82,6 +113,17 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
     )
 
 
+def _table(scores: Sequence[Score]) -> Table:
+    """Scores of one evaluator by place, with metrics in the order in which they first appear."""
+    metrics = tuple(dict.fromkeys((score.first.metric, score.first.unit) for score in scores))
+    by_place = group(scores, lambda score: _place(score.first)[2:-1])
+    lines = []
+    for members in by_place.values():
+        cells = {(score.first.metric, score.first.unit): score.cell for score in members}
+        lines.append((members[0].first, tuple(cells.get(metric) for metric in metrics)))
+    return Table(scores[0].first, metrics, tuple(lines))
+
+
 def _place(row: Row) -> tuple[object, ...]:
     return (row.evaluator, row.version, row.recipe, row.architecture, row.condition, row.metric)
 
@@ -99,6 +141,7 @@ def _facts(card: Card) -> list[Fact]:
         Fact("Decoder", _listed(card, "decoder")),
         Fact("Carried schedule", _listed(card, "schedule")),
         Fact("Made from", card.text("distilled_on")),
+        Fact("Classes made apart", "yes" if card.fields.get("class_by_class") is True else ""),
         Fact("Source", source, safe_url(source)),
         Fact("Licence", card.text("licence")),
         Fact("Citation", card.text("citation")),
@@ -129,12 +172,13 @@ def _commands(digest: str, rows: Sequence[Row], card: Card | None) -> tuple[str,
     architectures: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         named = architectures.setdefault((row.evaluator, row.recipe.removesuffix(REFERENCE)), [])
-        if not row.condition and row.architecture not in named:
-            named.append(row.architecture)
+        named += [name for name in row.architecture.split(BOTH) if name not in named]
     for (evaluator, recipe), named in sorted(architectures.items()):
         options = "".join(f" --architecture {name}" for name in named)
         if registry_words(evaluator, recipe, digest, *named):
-            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {evaluator} --recipe {recipe}{options}")
+            whole = evaluator.removesuffix(QUICK)
+            quick = "" if whole == evaluator else " --quick"
+            lines.append(f"distillbench evaluate {digest[:12]} --evaluator {whole} --recipe {recipe}{options}{quick}")
     return tuple(line for line in lines if line)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.evaluator import DEFAULT_ARCHITECTURE
-from benchmark.statistics import Difference
+from benchmark.statistics import Difference, kendall_w
 from leaderboard.boards import BoardKey, board_key, lines_of, ordered, sort_key
 from leaderboard.cells import Cell, LineKey, delta, group, is_reference
 from leaderboard.sources import Card, Row
@@ -40,6 +40,19 @@ class Grid:
     unit: str
     columns: tuple[str, ...]
     lines: tuple[GridLine, ...]
+
+    @property
+    def of(self) -> tuple[object, ...]:
+        """What one link stands for where there is little room: the pages of an evaluator lead to each other."""
+        return (self.key.evaluator, self.key.version, bool(self.key.architecture) or self.key.metric)
+
+    @property
+    def concordance(self) -> float | None:
+        """Kendall's W of the order of the methods that stand in every column; None of fewer than three."""
+        ranked = [line.cells for line in self.lines if not line.reference]
+        whole = [[found.interval.mean for found in cells if found and found.sets] for cells in ranked]
+        whole = [means for means in whole if len(means) == len(self.columns)]
+        return kendall_w(list(zip(*whole, strict=True))) if len(whole) > 2 and len(self.columns) > 1 else None
 
     @property
     def has_baseline(self) -> bool:

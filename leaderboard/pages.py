@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard import wording
 from leaderboard.boards import Board, BoardKey, Line, Section, primary, sections, sort_key
-from leaderboard.cells import Cell
+from leaderboard.cells import CONTROLS, Cell
 from leaderboard.entries import Entry
 from leaderboard.figures import Drawing
 from leaderboard.grids import Grid
@@ -160,6 +160,7 @@ def _environment() -> Environment:
     environment.globals["details"] = wording.details
     environment.filters |= {"shorten": shorten, "safe_url": safe_url}
     environment.globals |= {
+        "CONTROLS": CONTROLS,
         "board_path": board_path,
         "entry_path": entry_path,
         "grid_path": grid_path,

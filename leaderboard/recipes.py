@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark import recipe, registry
 from benchmark.errors import DistillBenchError
+from benchmark.plan import QUICK
 from leaderboard.sources import Row
 
 __all__ = ["EvaluatorNote", "RecipeNote", "evaluator_notes", "recipe_notes"]
@@ -61,8 +62,10 @@ def _recipe(name: str, n_rows: int) -> RecipeNote:
 
 
 def _summary(name: str, version: int | None) -> str:
+    whole = name.removesuffix(QUICK)
+    note = "" if whole == name else " (its quick form: fewer seeds or conditions)"
     try:
-        return registry.summary("evaluator", name) if registry.version("evaluator", name) == version else ""
+        return registry.summary("evaluator", whole) + note if registry.version("evaluator", whole) == version else ""
     except DistillBenchError:
         return ""
 

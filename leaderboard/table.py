@@ -14,16 +14,19 @@ from leaderboard.text import shorten, visible
 
 __all__ = ["board_table"]
 
+METRIC = "accuracy"
 SHARED = ("dataset", "recipe", "track", "evaluator", "architecture", "metric")
 
 
 def board_table(results: pd.DataFrame) -> pd.DataFrame:
     """Methods by images per class, each `mean ± SD (n)`, best at the largest size first.
 
-    n counts sets where a method has several, else training seeds. Columns that are the same everywhere are left out;
+    n counts sets where a method has several, else training seeds. Boards of other metrics than accuracy are shown only
+    where there is none of it. Columns that are the same everywhere are left out;
     full-data references stand last in each block, with the same number under every size.
     """
     found = boards(rows_of(results), {})
+    found = [board for board in found if board.key.metric == METRIC] or found
     sizes = sorted({board.key.ipc for board in found}, key=lambda ipc: (ipc is None, ipc or 0))
     blocks: dict[tuple[str, ...], dict[int | None, Board]] = {}
     for board in found:

@@ -19,7 +19,8 @@ import torch
 from benchmark import architectures, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
-from benchmark.engine.materials import Materials, count_images
+from benchmark.engine.counting import count_images
+from benchmark.engine.materials import Materials
 from benchmark.engine.process import SMALL_SIDE, is_small
 from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from benchmark import keys, registry
 from benchmark.engine.materials import Materials
 from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import prepare
+from benchmark.engine.stages import StageExamples, due, fit_stages, image_passes, is_staged, stage_examples
 from benchmark.engine.training import build_network, fit, forward_of, n_steps
 from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
@@ -78,23 +79,24 @@ def _device_name(device: torch.device) -> str:
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
     training, device = block.training, materials.device
-    if len(training.stages) != 1 or training.stages[0].memory is not None:
-        raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
+    if not training.stages:
+        raise UsageError("this engine does not run trainings without stages yet.")
     started, test_seconds = _now(device), 0.0
     prepare(device, block.way.one_thread)
-    examples = materials.training_examples(training.stages[0].stream, training.recipe)
+    stages: Sequence[StageExamples] = ()
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
     try:
+        stages = stage_examples(training, materials)
+        examples = stages[0].stream
         network = build_network(training.architecture, examples, block.seed, device)
-        last = training.recipe.n_epochs(len(examples))
         forward = None
-        for epoch in fit(network, examples, training.recipe, block.seed, training.architecture, block.way):
-            due = {probe: at for probe in block.probes if (at := _moments(probe, epoch, last))}
-            if due:
+        for moments in _run(network, stages, block):
+            wanted = {probe: at for probe, at in moments.items() if at}
+            if wanted:
                 trained = _now(device)
                 forward = forward or forward_of(network, training.architecture, examples, block.way)
-                _measure(network, forward, due, values, materials, examples.space)
+                _measure(network, forward, wanted, values, materials, examples.space)
                 test_seconds += _now(device) - trained
     except DoesNotFit as reasoned:
         status, reason, values = "skipped", str(reasoned), {}
@@ -106,16 +108,32 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         )
         for probe in block.probes
     ]
-    return found, _cost(training, len(examples), (_now(device) - started, test_seconds), device)
+    return found, _cost(training, stages, (_now(device) - started, test_seconds), device)
+
+
+def _run(network: torch.nn.Module, stages: Sequence[StageExamples], block: Block) -> Iterator[dict[Probe, list[str]]]:
+    """Train, pausing wherever something may be measured; yields under which names each probe is due there."""
+    recipe = block.training.recipe
+    if is_staged(block.training):
+        for reached in fit_stages(network, stages, recipe, block.seed):
+            yield {probe: due(probe, reached) for probe in block.probes}
+        return
+    stream = stages[0].stream
+    last = recipe.n_epochs(len(stream))
+    for epoch in fit(network, stream, recipe, block.seed, block.training.architecture, block.way):
+        yield {probe: _moments(probe, epoch, last) for probe in block.probes}
 
 
 def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
     """Under which names a probe is due after this epoch."""
-    unknown = [at for at in probe.at if at != "end" and type(at) is not int]
+    names = {"end": "end", "stages": "stage-0"}
+    unknown = [at for at in probe.at if at not in names and type(at) is not int]
     if unknown:
-        raise UsageError(f"this engine measures at 'end' and at epoch numbers, not at {unknown[0]!r}.")
+        raise UsageError(f"the engine measures at 'end', at 'stages' and at epoch numbers, not at {unknown[0]!r}.")
     return [
-        f"epoch-{at}" if at != "end" else "end" for at in probe.at if at == epoch or (at == "end" and epoch == last)
+        f"epoch-{at}" if type(at) is int else names[str(at)]
+        for at in probe.at
+        if at == epoch or (type(at) is str and epoch == last)
     ]
 
 
@@ -123,10 +141,9 @@ def _measure(network: Any, forward: Any, due: Any, values: Any, materials: Mater
     """Run the probes that are due; those on the same images share their forward passes."""
     shared: dict[Any, Measurement] = {}
     for probe, moments in due.items():
-        if probe.data is None:
-            raise UsageError(f"probe {probe.name!r} names no data to measure on.")
         if probe.data not in shared:
-            shared[probe.data] = Measurement(network, materials.real_examples(probe.data, space), forward)
+            real = materials.real_examples(probe.data, space) if probe.data else None
+            shared[probe.data] = Measurement(network, real, forward)
         found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
         values[probe].update({moment: found for moment in moments})
 
@@ -138,7 +155,9 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _cost(training: Training, n_images: int, seconds: tuple[float, float], device: torch.device) -> dict[str, Any]:
+def _cost(
+    training: Training, stages: Sequence[StageExamples], seconds: tuple[float, float], device: torch.device
+) -> dict[str, Any]:
     """`seconds`: of the whole block, and of its probes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if device.type == "cuda":
@@ -146,8 +165,8 @@ def _cost(training: Training, n_images: int, seconds: tuple[float, float], devic
     return {
         "seconds": round(seconds[0], 3),
         "test_seconds": round(seconds[1], 3),
-        "steps": n_steps(training.recipe, n_images),
-        "image_passes": training.recipe.n_epochs(n_images) * n_images,
+        "steps": sum(n_steps(training.recipe, len(stage.stream)) for stage in stages),
+        "image_passes": image_passes(stages, training.recipe),
         "peak_mib": round(peak / 2**20),
     }
 

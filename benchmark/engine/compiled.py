@@ -18,8 +18,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures
 from benchmark.engine.capture import Captured
+from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
-from benchmark.engine.steps import losses_of
 from benchmark.recipe import Recipe
 
 __all__ = ["CompiledSteps", "Shape", "compiled_forward", "shape_of"]
@@ -177,7 +177,7 @@ def _step_function(
         scalars: torch.Tensor,
     ) -> torch.Tensor:
         parts = [part.detach().requires_grad_() for part in model.parts(flat)]
-        loss = (losses_of(model.logits(parts, images), labels, recipe) * weights).sum()
+        loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
         gradients = torch.autograd.grad(loss, parts, materialize_grads=True)
         _update(flat, moments, torch.cat([gradient.flatten() for gradient in gradients]), scalars, rule)
         return loss.detach()

@@ -7,21 +7,23 @@ table states. Used for what is told before a run and for the time left during it
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
 
-from benchmark import datasets
+from benchmark import datasets, loss, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.backends import chosen_speedup
 from benchmark.engine.blocks import Block
+from benchmark.engine.counting import count, count_images
 from benchmark.engine.draws import generator
-from benchmark.engine.materials import Examples, Materials, count_images
+from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.process import is_small, prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Images, Made, Real, Stored
+from benchmark.values import Images, Made, Probe, Stored
 
 __all__ = ["Estimator"]
 
@@ -38,22 +40,41 @@ class Estimator:
 
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
-        training = block.training
-        n_images = count_images(training.stages[0].stream, self.materials)
+        training, recipe = block.training, block.training.recipe
         dataset = _dataset_name(training.stages[0].stream.images[0], self.materials)
-        batch = min(n_images, training.recipe.batch_size)
-        varied = training.recipe.augmentation, training.recipe.optimizer, training.recipe.loss
-        key = (training.architecture, dataset, batch, *varied)
-        if key not in self._steps:
-            self._steps[key] = self._time(block, datasets.facts(dataset), batch)
-        speedup = chosen_speedup(block.way, training.architecture, datasets.facts(dataset), self.materials.device)
-        step, image = (seconds / speedup for seconds in self._steps[key])
-        n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
-        return step * n_steps(training.recipe, n_images) + image * n_measured
+        total = image = 0.0
+        facts = datasets.facts(dataset)
+        speedup = chosen_speedup(block.way, training.architecture, facts, self.materials.device)
+        for stage in training.stages:
+            n_images = count_images(stage.stream, self.materials)
+            n_memory = count_images(stage.memory, self.materials) if stage.memory else 0
+            batch = min(n_images, recipe.batch_size)
+            batch += min(n_memory, recipe.batch_size) * loss.parse(recipe.loss).n_memory_batches
+            key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss)
+            if key not in self._steps:
+                self._steps[key] = self._time(block, facts, batch)
+            step, image = (seconds / speedup for seconds in self._steps[key])
+            total += step * n_steps(recipe, n_images)
+        n_stages = len(training.stages)
+        return total + image * (self._shared_passes(block.probes, n_stages) + sum(map(self._own_passes, block.probes)))
 
-    def _n_measured(self, data: Real) -> int:
-        facts = datasets.facts(data.dataset)
-        return facts.n_train if data.split == "train" else facts.n_test
+    def _shared_passes(self, probes: Iterable[Probe], n_stages: int) -> int:
+        """Images that go through a network once for all probes of a moment."""
+        moments = {
+            (probe.data, moment)
+            for probe in probes
+            if probe.data
+            for at in probe.at
+            for moment in (range(n_stages) if at == "stages" else (n_stages - 1 if at == "end" else f"epoch-{at}",))
+        }
+        return sum(count(data, self.materials) for data, _ in moments)
+
+    def _own_passes(self, probe: Probe) -> float:
+        """Further passes of a probe, where its plug-in states a function `passes`."""
+        stated = getattr(registry.module("probe", probe.name), "passes", None)
+        if stated is None or probe.data is None:
+            return 0.0
+        return float(stated(count(probe.data, self.materials), **dict(probe.options))) * len(probe.at)
 
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
@@ -70,7 +91,7 @@ class Estimator:
         except DoesNotFit:
             return 0.0, 0.0
         marks = []
-        recipe = block.training.recipe.vary(epochs=TIMED_STEPS + 1, passes=None, min_steps=0)
+        recipe = block.training.recipe.vary(epochs=TIMED_STEPS + 1, passes=None, min_steps=0, batch_size=batch)
         for _ in fit(network, examples, recipe, 0):
             if device.type == "cuda":
                 torch.cuda.synchronize(device)

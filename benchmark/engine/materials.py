@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,9 @@ from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
 from benchmark.space import PIXEL, Space
 from benchmark.store import Store
-from benchmark.values import Budget, Data, Images, Made, Real, Stored, Training
+from benchmark.values import Data, Images, Made, Real, Stored, Training
 
-__all__ = ["Examples", "Materials", "count_images", "into_space"]
+__all__ = ["Examples", "Materials", "into_space"]
 
 SMALL = 2**26
 """Numbers of a training set that is standardised once; a larger one stays uint8 and is standardised by batch."""
@@ -39,6 +40,14 @@ class Examples:
     def take(self, rows: torch.Tensor | slice) -> torch.Tensor:
         """Some of the images, float32 in `space`."""
         return into_space(self.images[rows], self.space)
+
+    def converted(self, space: Space) -> Examples:
+        """The same images in another space."""
+        if space == self.space:
+            return self
+        is_raw = self.images.dtype == torch.uint8
+        images = self.images if is_raw else _converted(self.images, self.space, space)
+        return Examples(images, self.labels, space, self.facts)
 
 
 def into_space(images: torch.Tensor, space: Space) -> torch.Tensor:
@@ -80,6 +89,12 @@ class Materials:
             self._real[key] = Examples(into_space(images, space), labels, space, facts)
         return self._real[key]
 
+    def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
+        """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
+        found = list(several)
+        usual = _network_space(found[0].facts, recipe)
+        return next((examples.space for examples in found if examples.space != usual), usual)
+
     def facts(self, training: Training) -> DatasetFacts:
         """The dataset that a training's first stage comes from."""
         first = training.stages[0].stream.images[0]
@@ -95,9 +110,8 @@ class Materials:
         return images, torch.from_numpy(split.labels[rows]).to(self.device), dataset.facts
 
     def _union(self, data: Data, recipe: Recipe) -> Examples:
-        if isinstance(data.labels, Training):
-            raise UsageError("this engine does not train under a teacher's labels yet.")
-        parts = [self._part(images, data.labels) for images in data.images]
+        teacher = data.labels if isinstance(data.labels, Training) else None
+        parts = [self._part(images, "own" if teacher else str(data.labels)) for images in data.images]
         if not parts:
             raise UsageError("a stage without images cannot be trained.")
         facts = parts[0][3]
@@ -109,6 +123,10 @@ class Materials:
             images, labels, _, _ = parts[0]
             if parts[0][2] == PIXEL and images.dtype != torch.uint8:
                 images = space.from_pixel(images)
+        if teacher is not None:
+            from benchmark.engine.teachers import labels_of  # which builds on this module
+
+            labels = labels_of(teacher, images, space, self)
         if images.numel() <= SMALL:
             images = into_space(images, space)
         return Examples(images, labels, space, facts)
@@ -162,25 +180,3 @@ def _joined_labels(parts: list[torch.Tensor], n_classes: int) -> torch.Tensor:
     if all(part.ndim == 1 for part in parts):
         return torch.cat(parts)
     return torch.cat([F.one_hot(part, n_classes).float() if part.ndim == 1 else part for part in parts])
-
-
-def count_images(data: Data, materials: Materials) -> int:
-    """How many images a plan's data holds, made or not."""
-    return sum(_count(images, materials) for images in data.images)
-
-
-def _count(images: Images, materials: Materials) -> int:
-    if isinstance(images, Stored):
-        return len(materials.store.read_set(images.digest).tensors["labels"])
-    if isinstance(images, Made):
-        facts = datasets.facts(images.real.dataset)
-        return _count_budget(images.budget, facts)
-    return len(materials.dataset(images.dataset).indices(images.split, images.part, images.classes))
-
-
-def _count_budget(budget: Budget, facts: DatasetFacts) -> int:
-    if budget.ipc is not None:
-        return budget.ipc * len(facts.classes)
-    if budget.bytes is not None:
-        return max(1, budget.bytes // (4 * facts.shape[0] * facts.shape[1] * facts.shape[2]))
-    return facts.n_train

@@ -7,7 +7,9 @@ from functools import cached_property
 
 import torch
 
+from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples
+from benchmark.errors import UsageError
 
 __all__ = ["Measurement"]
 
@@ -21,13 +23,20 @@ class Measurement:
     def __init__(
         self,
         network: torch.nn.Module,
-        examples: Examples,
+        examples: Examples | None,
         forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         """`forward`: a faster way from images to logits than the network's own."""
         self.network = network.eval()
-        self.examples = examples
+        self._examples = examples
         self._forward = forward or self.network
+
+    @property
+    def examples(self) -> Examples:
+        """What is measured on; raises UsageError where a probe that needs data names none."""
+        if self._examples is None:
+            raise UsageError("a probe measures images, but names no data to measure on.")
+        return self._examples
 
     @property
     def images(self) -> torch.Tensor:
@@ -38,6 +47,21 @@ class Measurement:
     def labels(self) -> torch.Tensor:
         """(N,) int64 class ids."""
         return self.examples.labels
+
+    def subset(self, n: int | None) -> torch.Tensor:
+        """Rows of a draw of n images, ascending, the same for every network; all rows where there are no more."""
+        total = len(self.labels)
+        if n is None or n >= total:
+            return torch.arange(total, device=self.labels.device)
+        drawn = torch.randperm(total, generator=generator(0, "subset"))[:n]
+        return drawn.sort().values.to(self.labels.device)
+
+    def of(self, rows: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]) -> Measurement:
+        """The same network on some of the images, their pixels (N, C, H, W) in 0..1 changed."""
+        space = self.examples.space
+        pixels = space.to_pixel(self.images[rows]).clamp(0, 1)
+        examples = Examples(space.from_pixel(change(pixels)), self.labels[rows], space, self.examples.facts)
+        return Measurement(self.network, examples)
 
     @cached_property
     def logits(self) -> torch.Tensor:

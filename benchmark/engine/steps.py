@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 
+from benchmark.engine.losses import loss_of
 from benchmark.recipe import Recipe
 
-__all__ = ["EagerSteps", "Steps", "losses_of"]
+__all__ = ["EagerSteps", "Steps", "make_optimizer"]
 
 
 class Steps(Protocol):
@@ -25,9 +25,15 @@ class Steps(Protocol):
         """
 
 
-def losses_of(logits: torch.Tensor, labels: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """The recipe's loss of each image, (b,)."""
-    return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+def make_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The recipe's optimizer with empty buffers."""
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, rate, recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov, fused=True
+        )
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rate, (recipe.momentum, 0.999), weight_decay=decay, fused=True)
 
 
 class EagerSteps:
@@ -40,21 +46,12 @@ class EagerSteps:
         self.reset()
 
     def reset(self) -> None:
-        recipe = self.recipe
-        rate, decay = recipe.learning_rate, recipe.weight_decay
-        self.optimizer: torch.optim.Optimizer
-        if recipe.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                self.parameters, rate, recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov, fused=True
-            )
-            return
-        kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(self.parameters, rate, (recipe.momentum, 0.999), weight_decay=decay, fused=True)
+        self.optimizer = make_optimizer(self.recipe, self.parameters)
 
     def step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = losses_of(self.network(images), labels, self.recipe).mean()
+        loss = loss_of(self.recipe, self.network(images), labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -18,7 +18,7 @@ from benchmark.engine.way import EAGER, Way
 from benchmark.errors import TrainingDiverged
 from benchmark.recipe import Recipe
 
-__all__ = ["build_network", "fit", "forward_of", "n_steps"]
+__all__ = ["batches", "build_network", "fit", "forward_of", "n_steps"]
 
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
@@ -84,7 +84,7 @@ def fit(
         network.train()
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
             steps.reset()
-        for rows in _batches(n, recipe.batch_size, seed, epoch):
+        for rows in batches(n, recipe.batch_size, seed, epoch):
             images = examples.take(rows)
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
@@ -95,7 +95,7 @@ def fit(
         raise TrainingDiverged(f"the loss is {loss.item()} after {epochs} epochs")
 
 
-def _batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:
+def batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:
     """Rows of each batch of one epoch; a set that fits one batch is not shuffled, for its sum has no order."""
     if n <= batch_size:
         yield slice(None)

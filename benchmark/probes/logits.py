@@ -1,4 +1,4 @@
-"""The network's outputs before softmax for every image, in canonical order."""
+"""The network's outputs before softmax and the label of every image, in canonical order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from benchmark.engine import Measurement
 
 __all__ = ["VERSION", "probe"]
 
-VERSION = 1
+VERSION = 2
 
 
 def probe(seen: Measurement) -> dict[str, Any]:
-    """Return `logits` (N, C), float16: enough for any calibration measure and half the disk."""
-    return {"logits": seen.logits.to(torch.float16).cpu().numpy()}
+    """Return `logits` (N, C), float16 (enough for calibration, half the disk), and `labels` (N,) int64."""
+    return {"logits": seen.logits.to(torch.float16).cpu().numpy(), "labels": seen.labels.cpu().numpy()}

@@ -164,3 +164,8 @@ def test_no_budget_and_an_empty_one_are_refused(new_run: RunMaker) -> None:
 def test_no_set_is_made_of_test_data(new_run: RunMaker) -> None:
     with pytest.raises(UsageError, match="never of 'test'"):
         new_run(real=Real("digits", split="test"))
+
+
+def test_the_page_says_which_keep_classes_apart() -> None:
+    (told,) = re.findall(r"\*\*Classes apart\.\*\* In (.*?) the images", PAGE, re.DOTALL)
+    assert re.findall(r"`([a-z-]+)`", told) == [n for n in NAMES if registry.load("baseline", n).class_by_class]

@@ -128,6 +128,15 @@ def test_scores_are_means_over_seeds_of_each_set(make_set: SetMaker, command: Co
     json.dumps(found)
 
 
+def test_a_quick_form_of_one_architecture_is_asked_for_by_name(command: Command, place: Path) -> None:
+    digest = command("distill", "random-real", "--dataset", "digits", "--ipc", "1", "--store", place).out.strip()
+    arguments = ["--evaluator", "calibration", "--architecture", "mlp", "--device", "cpu", "--json", "--store", place]
+    scored = command("evaluate", digest, "--quick", *arguments)
+    assert scored.code == 0, scored.err
+    rows = json.loads(scored.out)
+    assert {(row["evaluator"], row["architecture"], row["n"]) for row in rows} == {("calibration/quick", "mlp", 2)}
+
+
 def test_a_plan_makes_what_nothing_scores_and_a_dry_run_makes_nothing(command: Command, tmp_path: Path) -> None:
     plan, store = tmp_path / "mine.toml", tmp_path / "store"
     plan.write_text('[[make]]\ndataset = "digits"\nbaselines = ["class-mean", "random-real"]\nipc = 1\n')
@@ -174,7 +183,11 @@ USAGE: list[tuple[list[str], str]] = [
     (["evaluate", "SET", "--recipe", "standard-v9"], "unknown recipe 'standard-v9'. Did you mean 'standard-v1'?"),
     (["evaluate", "SET", "--architecture", "covnet"], "unknown architecture 'covnet'. Did you mean 'convnet'?"),
     (["evaluate", "SET", "--architecture", "convnet:deep=3"], "unknown option of architecture 'convnet' 'deep'"),
-    (["evaluate", "SET", "--architecture", "mlp", "--evaluator", "augmentation"], "unknown option of augmentation"),
+    (
+        ["evaluate", "SET", "--architecture", "mlp", "--architecture", "lenet", "--evaluator", "augmentation"],
+        "evaluator 'augmentation' works with one architecture. Give --architecture once.",
+    ),
+    (["evaluate", "--plan", "demo", "--quick"], "a plan says itself how its sets are scored"),
     (["evaluate", "--plan", "dmo"], "unknown plan 'dmo'. Did you mean 'demo'?"),
     (["evaluate", "--plan", "demo", "--recipe", "standard-v1"], "a plan says itself how its sets are scored"),
     (["leaderboard"], "the store holds no results yet. Run `distillbench demo`, or evaluate a set."),
@@ -403,6 +416,12 @@ def test_the_name_of_a_baseline_is_4(
     refused(answer, 4, f"method {method!r} is the name of a baseline here")
     assert "Fix: give your method another name in card.json" in answer.err
     assert listing(place) == before
+
+
+def test_a_set_of_some_classes_alone_is_4(command: Command, place: Path, set_folder: FolderMaker) -> None:
+    kept = {"images": np.zeros((2, 1, 8, 8), np.float32), "labels": np.array([0, 1])}
+    answer = command("submit", set_folder(tensors=kept, classes=[0, 1]), "--store", place)
+    refused(answer, 4, "of some of the classes")
 
 
 def test_a_newer_store_is_5_whatever_is_asked(command: Command, place: Path, set_folder: FolderMaker) -> None:

@@ -105,6 +105,17 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "@dataclass(frozen=True)\nclass Bad(Baseline):\n    pass\n",
         "source",
     ),
+    "a baseline that says it keeps classes apart and does not": (
+        "baselines/bad.py",
+        '"""Bad."""\nfrom dataclasses import dataclass\nimport numpy as np\n'
+        "from benchmark.baseline import Baseline, Source\nVERSION = 1\n"
+        '@dataclass(frozen=True)\nclass Bad(Baseline):\n    source = Source("t", "https://x.org", "c", "l")\n'
+        "    class_by_class = True\n"
+        "    def distill(self, real, budget, run):\n"
+        "        n = len(run.class_rows())\n"
+        "        return run.of_indices(np.array([rows[n] for rows in run.class_rows().values()]), 1)\n",
+        "`class_by_class`, but indices differ",
+    ),
     "a baseline that draws from elsewhere": (
         "baselines/bad.py",
         '"""Bad."""\nfrom dataclasses import dataclass\nimport numpy as np\n'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import plan
+from benchmark import plan, registry
 from benchmark.errors import DistillBenchError, InvalidInput, UsageError
 from benchmark.plan import Job
 from benchmark.values import Budget, Made, Real
@@ -54,6 +54,34 @@ def test_a_plan_scores_every_set_unless_it_names_some(tmp_path: Path) -> None:
     )
 
 
+def test_a_table_may_name_several_evaluators_and_a_few_sets(tmp_path: Path) -> None:
+    text = MAKE.replace("ipc = 1", "ipc = [1, 10]\ndistil_seeds = [0, 1, 2]")
+    several = EVALUATE.replace('"cross-architecture"', '["cross-architecture", "augmentation"]')
+    found = load(tmp_path, text + several + "ipc = 10\ndistil_seeds = [1, 2]\n")
+    assert [job.evaluator for job in found.jobs] == ["cross-architecture"] * 2 + ["augmentation"] * 2
+    chosen = {job.images for job in found.jobs}
+    assert {(one.budget.ipc, one.seed) for one in chosen if isinstance(one, Made)} == {(10, 1), (10, 2)}
+
+
+def test_a_quick_form_changes_what_an_evaluator_declares_and_marks_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(plan.load_evaluator("augmentation"))
+    monkeypatch.setattr(kind, "quick", {"augmentations": ("none",)})
+    text = EVALUATE.replace("cross-architecture", "augmentation") + "quick = true\n"
+    (job,) = load(tmp_path, MAKE + text).jobs
+    assert (job.quick, job.row_name) == (True, "augmentation/quick")
+    quick = plan.load_evaluator("augmentation", job.options, job.quick)
+    assert quick == plan.load_evaluator("augmentation", [("augmentations", ("none",))])
+    chosen = plan.load_evaluator("augmentation", [("augmentations", ("dsa",))], quick=True)
+    assert chosen == plan.load_evaluator("augmentation", [("augmentations", ("dsa",))]), "a plan's option goes over it"
+
+
+def test_an_evaluator_without_a_quick_form_is_run_whole(tmp_path: Path) -> None:
+    (job,) = load(tmp_path, MAKE + EVALUATE + "quick = true\n").jobs
+    assert (job.quick, job.row_name) == (False, "cross-architecture")
+
+
 def test_what_stands_twice_is_done_once(tmp_path: Path) -> None:
     found = load(tmp_path, MAKE * 2 + EVALUATE * 2)
     assert len(found.made) == len(found.jobs) == 1
@@ -72,7 +100,14 @@ def test_the_demo_covers_what_it_promises() -> None:
     assert {made.budget.ipc for made in found.made} == {1, 10, None}
     assert {made.seed for made in found.made if made.baseline != "full-data"} == {0, 1, 2}
     assert {job.recipe for job in found.jobs} == {"standard-v1-lite"}
-    assert {job.evaluator for job in found.jobs} == {"cross-architecture", "augmentation"}
+    assert {job.evaluator for job in found.jobs} == set(registry.names("evaluator"))
+    assert all(job.quick for job in found.jobs if plan.has_quick_form(job.evaluator))
+
+
+def test_the_full_plan_runs_every_evaluator_whole() -> None:
+    found = plan.load("full")
+    assert {job.evaluator for job in found.jobs} == set(registry.names("evaluator"))
+    assert not any(job.quick or job.options for job in found.jobs)
 
 
 def test_the_plan_in_the_docs_is_a_plan(tmp_path: Path) -> None:
@@ -117,6 +152,7 @@ def test_every_field_is_documented() -> None:
             MAKE + EVALUATE.replace("cross-architecture", "cross-architektur"),
             "unknown evaluator 'cross-architektur'. Did",
         ),
+        (MAKE + EVALUATE + "quick = 1", "field 'quick' is 1; it must be true or false"),
         (MAKE + EVALUATE.replace("v1", "v9"), "unknown recipe 'standard-v9-lite'"),
         (MAKE + EVALUATE.replace('recipe = "standard-v1-lite"\n', ""), "field 'recipe' is missing"),
         (

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,42 @@ def test_a_plan_gives_its_rows(tmp_path: Path, plugins: Path) -> None:
     assert set(full["recipe"]) == {"tiny/reference"} and full["ipc"].isna().all()
     ones = table[(table["method"] == "random-real") & (table["ipc"] == 1)]
     assert set(ones["bytes"]) == {10 * 64 + 10} and set(ones["distil_seed"]) == {0, 1}
+
+
+def test_a_quick_form_trains_fewer_seeds_and_shares_its_networks_with_the_whole(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(plan.load_evaluator("augmentation"))
+    monkeypatch.setattr(kind, "quick", {"augmentations": ("none",)})
+    monkeypatch.setattr(kind, "quick_seeds", 1)
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    whole = Job(made, "augmentation", "tiny", (("architecture", "mlp"),))
+    report = Runner(store, "cpu", workers=1).evaluate([replace(whole, quick=True)])
+    assert (report.n_trained, report.n_rows) == (1, 1)
+    report = Runner(store, "cpu", workers=1).evaluate([whole])
+    assert (report.n_reused, report.n_rows) == (1, 8)
+    table = results(store)
+    assert set(table["evaluator"]) == {"augmentation", "augmentation/quick"}
+    same = table[(table["condition"] == "none") & (table["seed"] == 0)]
+    assert len(same) == 2 and same["value"].nunique() == 1
+
+
+def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugins: Path) -> None:
+    """The factorial on an MLP: noise under hard labels is at chance, and a second run does nothing."""
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    job = Job(made, "label-disentangling", "standard-v1-lite", (("architecture", "mlp"),), quick=True)
+    estimate = Runner(store, "cpu", workers=1).estimate([job])
+    report = Runner(store, "cpu", workers=1).evaluate([job])
+    assert report.problems == [] and estimate.n_sets == report.n_made == 3
+    table = results(store)
+    assert set(table["status"]) == {"ok"} and set(table["track"]) == {"hard"} and set(table["set"]) != {""}
+    means = table[table["metric"] == "accuracy"].groupby("condition")["value"].mean()
+    assert len(means) == 7 and means["noise, hard"] < 20 < 40 < means["set, hard"] < means["full data, hard"]
+    assert means["set, hard"] == means["random-real, hard"], "here the set is random-real itself"
+    again = Runner(store, "cpu", workers=1).evaluate([job])
+    assert (again.n_made, again.n_trained) == (0, 0)
 
 
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:
@@ -186,6 +223,73 @@ def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, mon
     report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     assert len(report.problems) == 4 and "class-mean" in report.problems[0]
     assert set(results(store)["method"]) == {"random-real", "full-data"}
+
+
+COMPANIONS = """\"\"\"Scores what stands beside the set.\"\"\"
+from dataclasses import dataclass
+from benchmark.evaluator import Evaluator, accuracy_score
+from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Training
+VERSION = 1
+@dataclass(frozen=True)
+class Beside(Evaluator):
+    def plan(self, subject):
+        found = {}
+        for ipc in (1, 1000):
+            made = Made("random-real", "default", Real("digits", classes=(3, 7)), Budget(ipc=ipc), 0)
+            stages = (Stage(Data((Real("digits", part="holdout"),)), memory=Data((made,))),)
+            training = Training(stages, "mlp", subject.recipe)
+            found[ipc] = Cell(training, subject.recipe.seeds(), (Probe("accuracy", subject.test),))
+        return found
+    def scores(self, subject, seen):
+        for ipc, outcomes in seen.items():
+            for outcome in outcomes:
+                yield accuracy_score(outcome, "mlp", condition=f"beside {ipc}")
+"""
+BESIDE = """
+[[make]]
+dataset = "digits"
+baselines = ["random-real"]
+ipc = 2
+[[evaluate]]
+evaluator = "beside"
+recipe = "tiny"
+"""
+
+
+def test_sets_that_a_plan_asks_for_are_made_and_what_cannot_be_made_is_skipped(tmp_path: Path, plugins: Path) -> None:
+    from benchmark import registry
+
+    (plugins / "evaluators").mkdir()
+    (plugins / "evaluators" / "beside.py").write_text(COMPANIONS)
+    registry._files.cache_clear()
+    (tmp_path / "beside.toml").write_text(BESIDE)
+    todo = plan.load(str(tmp_path / "beside.toml")).jobs
+    store = Store(tmp_path / "store")
+    estimate = Runner(store, "cpu", workers=1).estimate(todo)
+    assert (estimate.n_sets, estimate.n_blocks) == (3, 4) and not store.root.exists()
+    report = Runner(store, "cpu", workers=1).evaluate(todo)
+    table = results(store)
+    assert report.n_made == 2 and report.problems == []
+    done = table[table["condition"] == "beside 1"]
+    assert set(done["status"]) == {"ok"} and len(done) == 2
+    lacking = table[table["condition"] != "beside 1"]
+    assert set(lacking["status"]) == {"skipped"} and lacking["value"].isna().all()
+    assert lacking["condition"].str.contains("beside 1000; class '3' has .* fewer than 1000").all()
+    cards = [store.read_card(digest) for digest in store.set_digests()]
+    assert sorted((card.classes or ()) for card in cards) == [(), (3, 7)]
+    assert all(card.class_by_class for card in cards)
+    assert Runner(store, "cpu", workers=1).evaluate(todo).n_trained == 0
+
+
+def test_an_evaluator_learns_how_a_set_was_made(tmp_path: Path) -> None:
+    runner = Runner(Store(tmp_path), "cpu", workers=1)
+    asked = Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3)
+    digest = runner.make([asked])[asked]
+    by_request = runner._subject(Job(asked, "x", "standard-v1-lite"), runner._entry_of(digest, Job(asked, "x", "r")))
+    by_digest = runner._subject(Job(digest, "x", "standard-v1-lite"), runner._entry_of(digest, Job(digest, "x", "r")))
+    unmade = runner._subject(Job(asked, "x", "standard-v1-lite"), asked)
+    for subject in (by_request, by_digest, unmade):
+        assert (subject.made, subject.bytes, subject.class_by_class) == (asked, 650, True)
 
 
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path, plugins: Path) -> None:

@@ -44,6 +44,15 @@ def test_real_images_fit_each_space_that_they_are_in(make_set: SetMaker, pixels:
     assert found(make_set, OWN.from_pixel(pixels), space=Space("zca", variant="kip", eps=0.1)) == ""
 
 
+def test_a_set_of_some_classes_says_so(make_set: SetMaker, pixels: Array) -> None:
+    kept = np.isin(LABELS, (3, 7))
+    assert found(make_set, pixels[kept], LABELS[kept], classes=(3, 7)) == ""
+    assert "10 images per class" in found(make_set, pixels[kept], LABELS[kept])
+    assert "of the classes [3], but there are others: [7]" in found(make_set, pixels[kept], LABELS[kept], classes=(3,))
+    assert "the classes hold" in found(make_set, pixels[kept], LABELS[kept], classes=(3, 7, 8))
+    assert "of the classes [3, 7, 10]" in found(make_set, pixels[kept], LABELS[kept], classes=(3, 7, 10))
+
+
 def test_distilled_images_may_overshoot(make_set: SetMaker, pixels: Array) -> None:
     noise = np.random.default_rng(0).normal(0, 0.25, pixels.shape).astype(np.float32)
     assert found(make_set, OWN.from_pixel(pixels + noise), space=OWN) == ""

@@ -11,6 +11,7 @@ from benchmark.statistics import (
     Published,
     combined_standard_error,
     difference,
+    kendall_w,
     paired_difference,
     t_interval,
     z,
@@ -173,3 +174,23 @@ def test_z_without_any_spread_is_zero_or_infinite() -> None:
     assert z([5, 5, 5], Published(5, 0)) == 0.0
     assert z([4, 4, 4], Published(5, 0)) == -math.inf
     assert math.isnan(z([4], Published(5, 1)))
+
+
+def test_concordance_equals_that_of_friedmans_test_with_ties() -> None:
+    from scipy.stats import friedmanchisquare
+
+    draws = np.random.default_rng(0)
+    for _ in range(20):
+        table = draws.integers(0, 6, size=(5, 7)).astype(float)
+        expected = friedmanchisquare(*table.T).statistic / (5 * 6)
+        assert kendall_w(table.tolist()) == pytest.approx(expected)
+
+
+def test_concordance_by_hand() -> None:
+    """The last: rank sums 4, 5, 9 around their mean 6, so 12 (4 + 1 + 9) / (9 * 24)."""
+    assert kendall_w([[1, 2, 3], [1, 2, 3]]) == 1
+    assert kendall_w([[1, 2], [2, 1]]) == 0
+    with pytest.raises(ValueError, match="two rankings"):
+        kendall_w([[1, 2, 3]])
+    assert kendall_w([[1, 2, 4], [1, 2, 4], [1, 3, 4]]) == 1
+    assert kendall_w([[1, 2, 3], [1, 2, 3], [2, 1, 3]]) == pytest.approx(12 * ((4 - 6) ** 2 + (5 - 6) ** 2 + 9) / 216)

@@ -171,3 +171,19 @@ def test_of_boards_with_as_many_values_the_usual_architecture_is_shown_first() -
 
 def test_no_rows_make_no_boards() -> None:
     assert make([]) == []
+
+
+def test_a_set_that_is_better_than_full_data_is_marked_and_a_near_one_is_not() -> None:
+    full = seeds([97.0, 97.2, 96.8], set=C, method="full-data", recipe="standard-v1-lite/reference", ipc=None)
+    leaked, near = seeds([99.5, 99.6, 99.4], set=A, method="leak"), seeds([97.1, 97.3, 96.9], set=B, method="near")
+    [board] = make([*full, *leaked, *near])
+    assert {line.key.method: line.above_reference for line in board.lines} == {"leak": True, "near": False}
+    [alone] = make(leaked)
+    assert not alone.lines[0].above_reference, "there is no reference to be above"
+    [other] = make([{**row, "metric": "worst_class_accuracy"} for row in (*full, *leaked)])
+    assert not other.lines[0].above_reference
+
+
+def test_a_control_has_no_rank_and_takes_none() -> None:
+    [board] = make([{"set": A, "method": "noise", "value": 99.0}, {"set": B, "method": "dm", "value": 90.0}])
+    assert {line.key.method: line.rank for line in board.lines} == {"noise": None, "dm": 1}

@@ -68,6 +68,18 @@ def test_the_command_line_knows_the_options_that_the_commands_use(fake_store: Ma
         assert [word for word in words if word.startswith("--") and word not in shown] == []
 
 
+def test_a_quick_form_on_two_architectures_is_asked_for_by_its_option(fake_store: Make) -> None:
+    row = {"evaluator": "protocol-sensitivity/quick", "architecture": "convnet:width=64 + mlp", "condition": "sgd"}
+    assert (
+        one(fake_store, card_of("dm", 10, 3), **row)
+        .commands[1]
+        .endswith(
+            " --evaluator protocol-sensitivity --recipe standard-v1-lite"
+            " --architecture convnet:width=64 --architecture mlp --quick"
+        )
+    )
+
+
 def test_full_data_has_no_size(fake_store: Make) -> None:
     row = {"method": "full-data", "recipe": "standard-v1-lite/reference"}
     found = one(fake_store, card_of("full-data", None, 0, preset="default"), **row)
@@ -103,3 +115,26 @@ def test_methods_that_gave_one_set_share_its_page(fake_store: Make) -> None:
     assert (found.methods, found.seeds) == (("class-mean", "k-means"), (0, 2))
     [score] = found.scores
     assert (score.cell.interval.n, len(found.rows)) == (3, 3)
+
+
+def test_an_evaluator_of_many_metrics_gets_a_table_of_its_own(fake_store: Make) -> None:
+    store = fake_store("store")
+    digest = store.add_set(card_of("dm", 10, 0))
+    shared = {"set": digest, "ipc": 10, "distil_seed": 0}
+    store.add_row(**shared)
+    for condition in ("gdumb, 5 steps", "replay, 5 steps"):
+        for number in range(5):
+            for seed in (0, 1):
+                row = {"evaluator": "continual-learning", "condition": condition, "metric": f"metric_{number}"}
+                store.add_row(**shared, **row, seed=seed, value=10.0 * number + seed)
+    store.add_row(
+        **shared, evaluator="continual-learning", condition="x", metric="bytes_kept", unit="bytes", seed=None, value=7.0
+    )
+    found = entry_of(store)
+    assert [score.first.evaluator for score in found.listed] == ["cross-architecture"]
+    (table,) = found.tables
+    assert sorted(metric for metric, _ in table.metrics) == ["bytes_kept", *(f"metric_{n}" for n in range(5))]
+    lines = {first.condition: cells for first, cells in table.lines}
+    at = table.metrics.index(("metric_3", "percent"))
+    cell, absent = lines["replay, 5 steps"][at], lines["x"][at]
+    assert cell is not None and (cell.interval.mean, cell.interval.n) == (30.5, 2) and absent is None

@@ -88,3 +88,18 @@ def test_the_reference_stands_last() -> None:
     reference = {"method": "full-data", "recipe": "standard-v1-lite/reference", "set": C, "ipc": None, "value": 99.0}
     grid = only(transfer_grids(rows({"set": A}, {"set": A, "architecture": "mlp"}, reference), {}))
     assert [(line.key.method, line.reference) for line in grid.lines] == [("dm", False), ("full-data", True)]
+
+
+def test_a_grid_says_how_far_its_columns_agree_on_the_order() -> None:
+    def grid(values: dict[str, tuple[float, float]]) -> Grid:
+        made = [
+            {**row, "method": method}
+            for method, pair in values.items()
+            for name, value in zip(("none", "dsa"), pair, strict=True)
+            for row in condition(name, {0: value}, digest=method[0] * 64)
+        ]
+        return only(condition_grids(rows(*made), {}))
+
+    assert grid({"dm": (3, 30), "herding": (2, 20), "k-means": (1, 10)}).concordance == 1
+    assert grid({"dm": (3, 10), "herding": (2, 20), "k-means": (1, 30)}).concordance == 0
+    assert grid({"dm": (3, 10), "herding": (2, 20)}).concordance is None

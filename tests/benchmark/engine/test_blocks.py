@@ -141,12 +141,10 @@ def test_a_fault_of_the_machine_is_told_and_not_stored(
     assert files(materials.store) == {}
 
 
-def test_several_stages_and_a_memory_are_refused_with_a_sentence(materials: engine.Materials, stored: Stored) -> None:
-    data = Data((stored,))
-    for stages in ((Stage(data), Stage(data)), (Stage(data, memory=data),), ()):
-        block = engine.Block(Training(stages, "mlp", RECIPE), 0, (Probe("accuracy", TEST),))
-        with pytest.raises(UsageError, match="one stage"):
-            engine.run_block(block, materials)
+def test_a_training_without_stages_is_refused_with_a_sentence(materials: engine.Materials) -> None:
+    block = engine.Block(Training((), "mlp", RECIPE), 0, (Probe("accuracy", TEST),))
+    with pytest.raises(UsageError, match="without stages"):
+        engine.run_block(block, materials)
 
 
 def test_cost_counts_steps_and_image_passes(materials: engine.Materials, stored: Stored) -> None:
@@ -164,6 +162,26 @@ def test_the_estimate_multiplies_timed_steps(
     assert estimator.seconds(block) == pytest.approx(60 * 3 * 0.5 + 797 * 0.001)
     shorter = replace(block, training=replace(block.training, recipe=RECIPE.vary(passes=40, batch_size=8)))
     assert estimator.seconds(shorter) == pytest.approx(2 * 3 * 0.5 + 797 * 0.001)
+
+
+def test_the_estimate_counts_the_passes_that_a_probe_takes_beyond_the_shared_ones(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = engine.Estimator(materials)
+    monkeypatch.setattr(estimator, "_time", lambda *_: (0.0, 1.0))
+
+    def passes(*probes: Probe) -> float:
+        return estimator.seconds(engine.join([cell(stored, *probes)])[0])
+
+    plain, train = Probe("accuracy", TEST), Probe("losses", Real("digits"))
+    assert passes(plain) == passes(plain, Probe("logits", TEST)) == 797
+    assert passes(plain, train) == 797 + 1000
+    assert passes(Probe("accuracy", TEST, at=(1, 2, "end"))) == 3 * 797
+    noisy = Probe("accuracy", TEST, (("corruption", "jpeg"), ("severity", 1), ("subset", 500)))
+    assert passes(plain, noisy) == 797 + 500
+    attack = Probe("attack", TEST, (("method", "pgd"), ("steps", 10), ("subset", 100)))
+    assert passes(attack) == 797 + 100 * 31
+    assert passes(Probe("weights")) == 0
 
 
 def test_the_estimate_times_real_steps(materials: engine.Materials, stored: Stored) -> None:

@@ -14,7 +14,7 @@ from benchmark.recipe import Recipe
 from benchmark.run import Run
 from benchmark.space import Space
 from benchmark.synthetic_set import Labels, SyntheticSet
-from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
+from benchmark.values import Budget, Data, Made, Real, Stored
 
 RECIPE = Recipe("test")
 
@@ -73,9 +73,6 @@ def test_what_the_engine_cannot_train_is_refused_with_a_sentence(materials: engi
     made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
     with pytest.raises(UsageError, match="must be made before"):
         materials.training_examples(Data((made,)), RECIPE)
-    teacher = Training((Stage(Data((Real("digits"),))),), "mlp", RECIPE)
-    with pytest.raises(UsageError, match="teacher"):
-        materials.training_examples(Data((stored,), labels=teacher), RECIPE)
     zca = Space("zca", variant="kornia", eps=0.1)
     with pytest.raises(InvalidInput, match="zca space"):
         materials.real_examples(Real("digits", "test"), zca)

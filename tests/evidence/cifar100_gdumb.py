@@ -1,0 +1,87 @@
+"""CIFAR-100 in 5 steps, 20 random real images per class, GDumb protocol: the curve beside the published one.
+
+Published: 43.3, 33.3, 29.9, 27.2, 25.0 % after 20, 40, 60, 80, 100 classes (DataDAM, ICCV 2023 poster, figure 5 left,
+digitised to 0.7 points; mean of 5 class orders by 3 networks; the protocol of DM, WACV 2023).
+
+Differs: the images are drawn of 150 training images of each class, which is what ../shared/data holds, not of 500; two
+class orders and one network.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from pathlib import Path
+
+from benchmark import datasets, recipe
+from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Stored, Training
+from evaluators._memories import class_steps, flat
+from tests.evidence.bench import Bench, Finding
+
+PUBLISHED = (43.3, 33.3, 29.9, 27.2, 25.0)
+TOLERANCE = 3.0
+"""Points: 0.7 of the digitisation, and two standard errors of a mean of two class orders, about 1.1 each."""
+ORDERS = (0, 1)
+ARCHITECTURE = "convnet"
+DESCRIPTION = """
+format = 1
+title = "CIFAR-100, 150 training images of each class"
+summary = "The first 150 of 500 training images of each class, and all 10,000 test images."
+source = "https://www.cs.toronto.edu/~kriz/cifar.html"
+licence = "no formal licence; the authors ask for the citation"
+citation = "Krizhevsky, A. (2009). Learning multiple layers of features from tiny images."
+redistributable = false
+flip = true
+loader = "npz"
+
+[options]
+path = "cifar100_subset.npz"
+
+[statistics.vico]
+mean = [0.5071, 0.4866, 0.4409]
+std = [0.2673, 0.2564, 0.2762]
+"""
+
+
+def measure(bench: Bench) -> Finding:
+    bench.data("cifar100_subset")
+    name = dataset_name()
+    chosen = recipe.load("dm-2023")
+    asked = {order: Made("random-real", "default", Real(name), Budget(ipc=20), order) for order in ORDERS}
+    stored = bench.make(list(asked.values()))
+    curves = {order: cells_of(name, stored[asked[order]], order, chosen) for order in ORDERS}
+    bench.run([cell for cells in curves.values() for cell in cells])
+    found = {order: [bench.accuracy(cell)[0] for cell in cells] for order, cells in curves.items()}
+    means = [statistics.fmean(step) for step in zip(*found.values(), strict=True)]
+    differences = [round(mean - wanted, 2) for mean, wanted in zip(means, PUBLISHED, strict=True)]
+    return Finding(
+        bar=f"CIFAR-100 (150 images a class), gdumb, 5 steps, random-real: within {TOLERANCE} points of the curve",
+        passed=all(abs(difference) <= TOLERANCE for difference in differences),
+        value={
+            "after each step": [round(mean, 2) for mean in means],
+            "published": list(PUBLISHED),
+            "difference": differences,
+            "by class order": {str(order): [round(value, 2) for value in values] for order, values in found.items()},
+        },
+        n=f"{len(ORDERS)} class orders, each with its own draw, by 1 training seed",
+        spread="none: both orders are listed",
+        details={"recipe_digest": chosen.digest, "dataset": name},
+    )
+
+
+def dataset_name() -> str:
+    """The name of the subset; its images must be in the data root."""
+    file = Path(os.environ["DISTILLBENCH_DATA"]) / "cifar100_subset.toml"
+    file.write_text(DESCRIPTION, encoding="utf-8")
+    return datasets.facts(str(file)).name
+
+
+def cells_of(name: str, stored: Stored, order: int, how: recipe.Recipe) -> list[Cell]:
+    """One training from scratch for each step, tested on the classes seen."""
+    steps = class_steps(100, len(PUBLISHED), order)
+    cells = []
+    for t in range(len(steps)):
+        seen = flat(steps[: t + 1])
+        training = Training((Stage(Data((Stored(stored.digest, seen),))),), ARCHITECTURE, how)
+        cells.append(Cell(training, (order,), (Probe("accuracy", Real(name, "test", classes=seen)),)))
+    return cells
