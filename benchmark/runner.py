@@ -174,11 +174,13 @@ class Runner:
         return [{label: phases.with_sets(cell, made) for label, cell in planned.items()} for planned in plans]
 
     def _train_teachers(self, cells: Sequence[Cell]) -> None:
-        """Train the teachers of these cells, and theirs before them."""
+        """Train the teachers of these cells, and theirs before them, with all that is asked of them elsewhere."""
         found = phases.teachers(cells)
         if found:
             self._train_teachers(found)
-            self.train(engine.join(found), "teachers")
+            wanted = {(cell.training, seed) for cell in found for seed in cell.seeds}
+            blocks = engine.join([*found, *cells])
+            self.train([block for block in blocks if (block.training, block.seed) in wanted], "teachers")
 
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""

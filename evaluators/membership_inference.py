@@ -23,6 +23,7 @@ from scipy.special import betaincinv
 from scipy.stats import rankdata
 
 from benchmark import datasets
+from benchmark.errors import UsageError
 from benchmark.evaluator import DEFAULT_ARCHITECTURE, Evaluator, Label, Seen, Subject, by_seed, score_of, worst
 from benchmark.results import Score
 from benchmark.values import Cell, Data, Outcome, Probe, Real, Stage
@@ -46,6 +47,8 @@ class MembershipInference(Evaluator):
     quick_seeds: ClassVar[int | None] = 2
 
     def plan(self, subject: Subject) -> dict[Label, Cell]:
+        if self.halves not in (0, *range(3, 17)):
+            raise UsageError(f"halves is {self.halves!r}; it must be 0, or a number from 3 to 16.")
         train = Probe("losses", Real(subject.dataset))
         own = subject.cell(self.architecture, probes=(train, Probe("losses", subject.test)))
         return {"own": own, **{("half", k): cell for k, cell in self._halves(subject, own, train)}}

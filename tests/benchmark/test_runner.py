@@ -126,6 +126,8 @@ def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugi
     estimate = Runner(store, "cpu", workers=1).estimate([job])
     report = Runner(store, "cpu", workers=1).evaluate([job])
     assert report.problems == [] and estimate.n_sets == report.n_made == 3
+    assert report.n_trained == 5 * 2, "of seven cells two pairs are one, and the teacher is the reference of seed 0"
+    assert report.n_trained == estimate.n_blocks
     table = results(store)
     assert set(table["status"]) == {"ok"} and set(table["track"]) == {"hard"} and set(table["set"]) != {""}
     means = table[table["metric"] == "accuracy"].groupby("condition")["value"].mean()

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from benchmark.errors import UsageError
 from benchmark.evaluator import Seen, Subject
 from benchmark.plan import load_evaluator
 from benchmark.recipe import Recipe
@@ -132,6 +133,19 @@ def test_lira_runs_only_for_sets_that_a_baseline_made() -> None:
     assert [one.real.part for one in halves if isinstance(one, Made)] == [f"half-{k:02}" for k in range(16)]
     assert list(evaluator.plan(Subject(Stored("a" * 64), "digits", 10, RECIPE, "mine", ipc=1))) == ["own"]
     assert list(load_evaluator("membership-inference", quick=True).plan(SUBJECT)) == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("membership-inference", [("halves", 2)]),
+        ("protocol-sensitivity", [("runs", 12)]),
+        ("optimism", [("rates", (0.5, 2.0))]),
+    ],
+)
+def test_options_that_cannot_be_are_refused(name: str, options: list[tuple[str, Any]]) -> None:
+    with pytest.raises(UsageError, match=options[0][0]):
+        load_evaluator(name, options).plan(SUBJECT)
 
 
 # The factorial
