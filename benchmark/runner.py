@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import datasets, engine, making, plan, preview, recipe, registry
+from benchmark import datasets, engine, making, plan, preview, recipe, registry, resolving
 from benchmark.errors import TrainingDiverged
 from benchmark.evaluator import Subject
 from benchmark.plan import Job
@@ -25,6 +25,7 @@ __all__ = ["Estimate", "Report", "Runner", "describe"]
 
 FULL_DATA = "full-data"
 """The method that is scored under the recipe's reference schedule."""
+UNMADE = "a set that this training needs could not be made"
 
 
 @dataclass
@@ -145,8 +146,11 @@ class Runner:
             {} if reason else evaluator.plan(subject)
             for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
         ]
+        beside = self.make(resolving.wanted(cell for planned in plans for cell in planned.values()))
+        plans = [{label: resolving.resolved(cell, beside) for label, cell in planned.items()} for planned in plans]
         blocks = engine.join(cell for planned in plans for cell in planned.values())
-        errors = self.train(blocks, "training")
+        errors = self.train([block for block in blocks if not _unmade(block)], "training")
+        errors |= {(block.training, block.seed): UNMADE for block in blocks if _unmade(block)}
         for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
                 say(f"{job.evaluator} skips {entry.method}: {reason}")
@@ -161,13 +165,17 @@ class Runner:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
         found = {one: making.find(one, self.store) for one in wanted}
-        todo = [one for one, known in found.items() if known is None]
-        cells = [cell for made in todo for cell in making.needs(made)]
+        cells: list[Cell] = []
         for job in jobs:
             images = job.images if isinstance(job.images, str) else found[job.images] or job.images
             subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
-            cells += plan.load_evaluator(job.evaluator, job.options).plan(subject).values()
-        blocks = engine.join(cells)
+            evaluator = plan.load_evaluator(job.evaluator, job.options)
+            cells += [] if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
+        found |= {one: making.find(one, self.store) for one in resolving.wanted(cells)}
+        there = {one: known for one, known in found.items() if known is not None}
+        todo = [one for one in found if one not in there]
+        cells = [resolving.resolved(cell, there) for cell in cells]
+        blocks = engine.join([*(cell for one in todo for cell in making.needs(one)), *cells])
         missing = [b for b in blocks if _unmade(b) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
@@ -201,7 +209,7 @@ class Runner:
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; small ones run side by side."""
-        small = {block for block in blocks if engine.is_small(self.materials.facts(block.training))}
+        small = {block for block in blocks if engine.is_small(self.materials.facts(block.data))}
         at_once = max(1, min(self.workers.n, len(small)))
         return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
 

@@ -65,7 +65,7 @@ def run(
     user must mend (a name, a format) is always raised.
     """
     todo = list(blocks)
-    shared = [workers is not None and is_small(materials.facts(block.training)) for block in todo]
+    shared = [workers is not None and is_small(materials.facts(block.data)) for block in todo]
     small = [block for block, is_shared in zip(todo, shared, strict=True) if is_shared]
     large = [block for block, is_shared in zip(todo, shared, strict=True) if not is_shared]
     by_worker = workers.map(train_and_store, small) if workers is not None else iter(())

@@ -24,7 +24,7 @@ from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
-from benchmark.values import Cell, Outcome, Outcomes, Probe, Training, canonical_json, to_json
+from benchmark.values import Cell, Data, Outcome, Outcomes, Probe, Training, canonical_json, to_json
 
 __all__ = ["Block", "join", "missing", "numerics", "outcomes", "run_block", "store_block", "train_and_store"]
 
@@ -44,6 +44,16 @@ class Block:
     def names(self) -> list[str]:
         """Names of the outcomes, one for each probe."""
         return [keys.outcome_name(self.training, self.seed, probe) for probe in self.probes]
+
+    @property
+    def data(self) -> Data:
+        """What the first stage trains on; without stages what is measured on, for it shapes the untrained network."""
+        if self.training.stages:
+            return self.training.stages[0].stream
+        measured = next((probe.data for probe in self.probes if probe.data is not None), None)
+        if measured is None:
+            raise UsageError("an untrained network needs a probe that names data: they give it its input's shape.")
+        return Data((measured,))
 
 
 def join(cells: Iterable[Cell]) -> list[Block]:
@@ -82,17 +92,17 @@ def _device_name(device: torch.device) -> str:
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
     training, device = block.training, materials.device
-    if len(training.stages) != 1 or training.stages[0].memory is not None:
-        raise UsageError("this engine runs trainings of one stage and without a memory; others come later.")
+    if len(training.stages) > 1 or any(stage.memory is not None for stage in training.stages):
+        raise UsageError("this engine runs trainings of one stage at most and without a memory; others come later.")
     started = time.perf_counter()
-    prepare(materials.facts(training), device)
-    examples = materials.training_examples(training.stages[0].stream, training.recipe)
+    prepare(materials.facts(block.data), device)
+    examples = materials.training_examples(block.data, training.recipe)
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
     try:
         network = build_network(training.architecture, examples, block.seed, device)
-        last = training.recipe.n_epochs(len(examples))
-        for epoch in fit(network, examples, training.recipe, block.seed):
+        last = training.recipe.n_epochs(len(examples)) if training.stages else 0
+        for epoch in fit(network, examples, training.recipe, block.seed) if training.stages else (0,):
             due = {probe: _moments(probe, epoch, last) for probe in block.probes}
             _measure(network, {probe: at for probe, at in due.items() if at}, values, materials, examples.space)
     except DoesNotFit as reasoned:
@@ -134,8 +144,8 @@ def _cost(training: Training, n_images: int, seconds: float, device: torch.devic
         peak = torch.cuda.max_memory_allocated(device)
     return {
         "seconds": round(seconds, 3),
-        "steps": n_steps(training.recipe, n_images),
-        "image_passes": training.recipe.n_epochs(n_images) * n_images,
+        "steps": n_steps(training.recipe, n_images) if training.stages else 0,
+        "image_passes": training.recipe.n_epochs(n_images) * n_images if training.stages else 0,
         "peak_mib": round(peak / 2**20),
     }
 

@@ -59,8 +59,8 @@ class Estimator:
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
         training = block.training
-        n_images = count_images(training.stages[0].stream, self.materials)
-        dataset = _dataset_name(training.stages[0].stream.images[0], self.materials)
+        n_images = count_images(block.data, self.materials)
+        dataset = _dataset_name(block.data.images[0], self.materials)
         batch = min(n_images, training.recipe.batch_size)
         varied = training.recipe.augmentation, training.recipe.optimizer, training.recipe.loss
         key = (training.architecture, dataset, batch, *varied)
@@ -68,7 +68,8 @@ class Estimator:
             self._steps[key] = self._time(block, datasets.facts(dataset), batch)
         step, image = self._steps[key]
         n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
-        return step * n_steps(training.recipe, n_images) + image * n_measured
+        trained = step * n_steps(training.recipe, n_images) if training.stages else step
+        return trained + image * n_measured
 
     def _n_measured(self, data: Real) -> int:
         facts = datasets.facts(data.dataset)

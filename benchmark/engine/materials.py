@@ -80,9 +80,9 @@ class Materials:
             self._real[key] = Examples(into_space(images, space), labels, space, facts)
         return self._real[key]
 
-    def facts(self, training: Training) -> DatasetFacts:
-        """The dataset that a training's first stage comes from."""
-        first = training.stages[0].stream.images[0]
+    def facts(self, data: Data) -> DatasetFacts:
+        """The dataset that a plan's data come from."""
+        first = data.images[0]
         if isinstance(first, Stored):
             return datasets.facts(self.store.read_card(first.digest).dataset)
         return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
