@@ -60,14 +60,17 @@ TORCH_FREE = [
     "benchmark.plan",
     "benchmark.preview",
     "benchmark.progress",
+    "benchmark.rank_statistics",
     "benchmark.recipe",
     "benchmark.registry",
+    "benchmark.resolving",
     "benchmark.results",
     "benchmark.statistics",
     "benchmark.store",
     "benchmark.submission",
     "benchmark.synthetic_set",
     "benchmark.values",
+    "evaluators.nas_proxy",
     "leaderboard",
 ]
 
