@@ -19,7 +19,7 @@ from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Budget, Data, Images, Made, Real, Stored
+from benchmark.values import Budget, Data, Images, Made, Stored
 
 __all__ = ["Estimator", "count_images"]
 
@@ -67,13 +67,10 @@ class Estimator:
         if key not in self._steps:
             self._steps[key] = self._time(block, datasets.facts(dataset), batch)
         step, image = self._steps[key]
-        n_measured = sum(self._n_measured(data) for data in {probe.data for probe in block.probes if probe.data})
-        trained = step * n_steps(training.recipe, n_images) if training.stages else step
-        return trained + image * n_measured
-
-    def _n_measured(self, data: Real) -> int:
-        facts = datasets.facts(data.dataset)
-        return facts.n_train if data.split == "train" else facts.n_test
+        if not training.stages:
+            return step  # what is measured of an untrained network takes a pass or two
+        n_measured = sum(_count(data, self.materials) for data in {probe.data for probe in block.probes if probe.data})
+        return step * n_steps(training.recipe, n_images) + image * n_measured
 
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
