@@ -11,14 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.evaluator import Label, Seen, Subject
+from benchmark.plan import Job
 from benchmark.rank_statistics import spearman
 from benchmark.recipe import Recipe
 from benchmark.results import Score
-from benchmark.values import Cell, Data, Made, Outcome, Real, Stored
+from benchmark.runner import Runner
+from benchmark.store import Store
+from benchmark.values import Budget, Cell, Data, Made, Outcome, Real, Stored
 from evaluators import _nas_spaces as spaces
 from evaluators.nas_proxy import TRUTH, NasProxy
 
@@ -186,6 +190,23 @@ def test_what_it_cannot_rank_it_skips_with_the_reason(
     monkeypatch.delenv(TRUTH, raising=False)
     assert reason in (NasProxy().skip_reason(subject) or "")
     assert NasProxy().skip_reason(SUBJECT) is None
+
+
+def test_it_runs_end_to_end_and_a_second_run_trains_nothing_and_scores_the_same(tmp_path: Path) -> None:
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    few = (("herding_preset", "lite"), ("n_networks", 4), ("n_seeds", 1))
+    jobs, store = [Job(made, "nas-proxy", "standard-v1-lite", few)], Store(tmp_path / "store")
+    report = Runner(store, "cpu", workers=1).evaluate(jobs)
+    # Subject, random-real, herding; four networks under four conditions and untrained; the network herding looks with.
+    assert (report.n_made, report.n_trained, report.problems) == (3, 4 * 5 + 1, [])
+    table = store.results()
+    assert len(table) == report.n_rows and set(table["architecture"]) == {"convnet-digits"}
+    rho = table[table["metric"] == "spearman"]
+    assert rho["value"].between(-1, 1).all() and len(rho) == 6
+    again = Runner(store, "cpu", workers=1)
+    assert (again.estimate(jobs).n_sets, again.estimate(jobs).n_blocks) == (0, 0)
+    assert again.evaluate(jobs).n_trained == 0
+    pd.testing.assert_frame_equal(table, store.results())
 
 
 # Spaces

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmark import engine, keys, recipe
 from benchmark.evaluator import Subject
+from benchmark.recipe import Recipe
 from benchmark.values import Budget, Cell, Made, Real
 from evaluators._nas_scores import Guesses, guesses_of, scores_of
 from evaluators._nas_spaces import read_space
@@ -37,12 +38,12 @@ def seconds_of(bench: Bench, cells: Sequence[Cell]) -> list[float]:
     return found
 
 
-def run(bench: Bench, n_networks: int, chosen: str) -> dict[str, Any]:
+def run(bench: Bench, n_networks: int, chosen: Recipe) -> dict[str, Any]:
     """Train and measure the first networks; scores of the subject and of the untrained, and seconds."""
     bench.data("cifar10")
     space = read_space("nasbench201", table_path()).first(n_networks)
     evaluator = NasProxy(truth=table_path(), n_networks=n_networks, n_seeds=1)
-    subject = Subject(bench.make([SUBJECT])[SUBJECT], "cifar10", 10, recipe.load(chosen), "random-real", ipc=10)
+    subject = Subject(bench.make([SUBJECT])[SUBJECT], "cifar10", 10, chosen, "random-real", ipc=10)
     plan = evaluator.plan(subject)
     networks = list(dict.fromkeys(one.architecture for one in (*space.networks, *space.top)))
     trained = {one: plan["subject", one, 0] for one in networks}
@@ -73,7 +74,7 @@ def run(bench: Bench, n_networks: int, chosen: str) -> dict[str, Any]:
 
 
 def measure(bench: Bench) -> Finding:
-    found = run(bench, N_NETWORKS, RECIPE)
+    found = run(bench, N_NETWORKS, recipe.load(RECIPE))
     each = sum(found["seconds"]) / len(found["seconds"])
     scored = {name: found[name] for name in ("subject", "parameter-count", "synflow")}
     return Finding(

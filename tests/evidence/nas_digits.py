@@ -1,4 +1,4 @@
-"""`nas-proxy` on the digits slice, as the demo runs it: one set of dm at 10 per class, one training seed."""
+"""`nas-proxy` on the whole digits slice with one training seed: a set of dm at 10 per class, and all beside it."""
 
 from __future__ import annotations
 
