@@ -260,6 +260,7 @@ def _twin_ceilings(rows: Sequence[Row]) -> tuple[float, float]:
     def ceiling(classes: Sequence[str]) -> float:
         pairs = [[float(row["c10_test_200"]) for row in members[one][:2]] for one in classes if len(members[one]) > 1]
         twins: Array = np.array(pairs).T
-        return math.sqrt(max(0.0, float(spearman(twins[0], twins[1])))) if len(pairs) > 2 else math.nan
+        r = float(spearman(twins[0], twins[1])) if len(pairs) > 2 else math.nan
+        return math.sqrt(r) if r > 0 else math.nan
 
     return ceiling(list(members)), ceiling([one for one in members if one in best])
