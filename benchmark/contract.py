@@ -290,6 +290,8 @@ def _pretended(probe: Probe) -> dict[str, Any]:
         "logits": {"logits": logits, "labels": labels},
         "losses": {"losses": np.abs(logits[:, 0]).astype(np.float32)},
         "embeddings": {"embeddings": logits[:, :4].astype(np.float32)},
+        "parameters": {"count": 1000},
+        "synflow": {"log_score": 1.5},
         "weights": {"bias": np.zeros(1, dtype=np.float32)},
     }[probe.name]
 

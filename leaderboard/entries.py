@@ -9,6 +9,7 @@ from typing import NamedTuple
 from benchmark.plan import QUICK
 from leaderboard.cells import FULL_DATA, OURS, REFERENCE, Cell, cell, group
 from leaderboard.sources import Card, Preview, Row, Source
+from leaderboard.studies import Study, studies
 from leaderboard.text import registry_words, safe_url
 
 __all__ = ["Entry", "Fact", "Score", "Table", "entries"]
@@ -62,6 +63,8 @@ class Entry:
     card: Card | None
     preview: Preview | None
     scores: tuple[Score, ...]
+    """What stands in no study."""
+    studies: tuple[Study, ...]
     rows: tuple[Row, ...]
     facts: tuple[Fact, ...]
     commands: tuple[str, ...]
@@ -97,7 +100,8 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
     card = source.cards.get(digest)
     distinct = {(*_place(row), row.seed): row for row in reversed(rows)}  # methods that gave one set share its rows
     shown = [row for row in rows if distinct[(*_place(row), row.seed)] is row]
-    scores = tuple(Score(members[0], cell(members)) for members in group(shown, _place).values())
+    tables, rest = studies(shown)
+    scores = tuple(Score(members[0], cell(members)) for members in group(rest, _place).values())
     facts = tuple(fact for fact in _facts(card) if fact.text) if card else ()
     return Entry(
         digest=digest,
@@ -107,6 +111,7 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
         card=card,
         preview=source.previews.get(digest),
         scores=scores,
+        studies=tables,
         rows=tuple(shown),
         facts=facts,
         commands=_commands(digest, rows, card),

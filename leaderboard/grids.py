@@ -14,6 +14,7 @@ from benchmark.statistics import Difference, kendall_w
 from leaderboard.boards import BoardKey, board_key, lines_of, ordered, sort_key
 from leaderboard.cells import Cell, LineKey, delta, group, is_reference
 from leaderboard.sources import Card, Row
+from leaderboard.studies import is_end
 
 __all__ = ["BASELINE", "Grid", "GridLine", "condition_grids", "transfer_grids"]
 
@@ -66,9 +67,15 @@ def transfer_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]
 
 
 def condition_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]:
-    """Methods by conditions, of every evaluator that varies something."""
-    varied = [row for row in rows if row.condition]
-    return _grids(varied, cards, lambda row: row.condition, lambda key: key)
+    """Methods by conditions, of every evaluator that varies something.
+
+    Ends of intervals, and metrics under one condition beside others under several, stand on the pages of the sets.
+    """
+    named = group((row for row in rows if row.condition and not is_end(row.metric)), board_key)
+    wide = {key for key, members in named.items() if len({row.condition for row in members}) > 1}
+    varying = {key._replace(metric="") for key in wide}
+    kept = [key for key in named if key in wide or key._replace(metric="") not in varying]
+    return _grids([row for key in kept for row in named[key]], cards, lambda row: row.condition, lambda key: key)
 
 
 def _grids(

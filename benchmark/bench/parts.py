@@ -65,7 +65,7 @@ def reference(asked: Cell, seed: int, materials: engine.Materials) -> Found:
 def tidy(asked: Cell, seed: int, materials: engine.Materials) -> Found:
     """One seed by the engine's plain form: eager, float32, tensors on the device, one pass over cached test images."""
     training, device = asked.training, materials.device
-    engine.prepare(device, engine.is_small(materials.facts(training)))
+    engine.prepare(device, engine.is_small(materials.facts(training.stages[0].stream)))
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     started = now(device)
     network = build_network(training.architecture, examples, seed, device)

@@ -95,7 +95,7 @@ def _has(question: str) -> bool:
 def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1) -> list[Block]:
     """The blocks of a whole plan, each with its way of computing."""
     todo = list(blocks)
-    large = [block for block in todo if block.training.stages and not is_small(materials.facts(block.training))]
+    large = [block for block in todo if not is_small(materials.facts(block.data))]
     crowded = n_workers > 1 and len(large) >= MANY * n_workers and materials.device.type == "cpu"
     work: dict[tuple[Any, ...], float] = {}
     shapes = {block: _shape(block, materials) for block in todo}
@@ -116,7 +116,7 @@ def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
     training = block.training
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         return None
-    facts, recipe = materials.facts(training), training.recipe
+    facts, recipe = materials.facts(block.data), training.recipe
     batch = min(recipe.batch_size, count_images(training.stages[0].stream, materials))
     rule = (recipe.optimizer, recipe.momentum, recipe.nesterov, recipe.weight_decay)
     return training.architecture, facts.shape, len(facts.classes), batch, recipe.precision, rule, _loss(recipe)
@@ -128,7 +128,7 @@ def _loss(recipe: Recipe) -> tuple[Any, ...]:
 
 def _work(block: Block, materials: Materials) -> float:
     """Floating-point operations of a block's training and tests."""
-    facts, recipe = materials.facts(block.training), block.training.recipe
+    facts, recipe = materials.facts(block.data), block.training.recipe
     n = count_images(block.training.stages[0].stream, materials)
     tests = sum(facts.n_train if p.data.split == "train" else facts.n_test for p in block.probes if p.data is not None)
     forward = floating_operations(block.training.architecture, facts.shape, len(facts.classes))

@@ -26,7 +26,7 @@ from benchmark.engine.training import build_network, fit, forward_of, n_steps
 from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
-from benchmark.values import Cell, Outcome, Outcomes, Probe, Training, canonical_json, to_json
+from benchmark.values import Cell, Data, Outcome, Outcomes, Probe, Training, canonical_json, to_json
 
 __all__ = ["Block", "join", "missing", "outcomes", "run_block", "store_block", "train_and_store"]
 
@@ -48,6 +48,16 @@ class Block:
     def names(self) -> list[str]:
         """Names of the outcomes, one for each probe."""
         return [keys.outcome_name(self.training, self.seed, probe) for probe in self.probes]
+
+    @property
+    def data(self) -> Data:
+        """What the first stage trains on; without stages what is measured on, for it shapes the untrained network."""
+        if self.training.stages:
+            return self.training.stages[0].stream
+        measured = next((probe.data for probe in self.probes if probe.data is not None), None)
+        if measured is None:
+            raise UsageError("an untrained network needs a probe that names data: they give it its input's shape.")
+        return Data((measured,))
 
 
 def join(cells: Iterable[Cell]) -> list[Block]:
@@ -79,8 +89,6 @@ def _device_name(device: torch.device) -> str:
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
     training, device = block.training, materials.device
-    if not training.stages:
-        raise UsageError("this engine does not run trainings without stages yet.")
     started, test_seconds = _now(device), 0.0
     prepare(device, block.way.one_thread)
     stages: Sequence[StageExamples] = ()
@@ -88,7 +96,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
     status, reason = "ok", ""
     try:
         stages = stage_examples(training, materials)
-        examples = stages[0].stream
+        examples = stages[0].stream if stages else materials.training_examples(block.data, training.recipe)
         network = build_network(training.architecture, examples, block.seed, device)
         forward = None
         for moments in _run(network, stages, block):
@@ -114,6 +122,9 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
 def _run(network: torch.nn.Module, stages: Sequence[StageExamples], block: Block) -> Iterator[dict[Probe, list[str]]]:
     """Train, pausing wherever something may be measured; yields under which names each probe is due there."""
     recipe = block.training.recipe
+    if not stages:
+        yield {probe: _moments(probe, 0, 0) for probe in block.probes}
+        return
     if is_staged(block.training):
         for reached in fit_stages(network, stages, recipe, block.seed):
             yield {probe: due(probe, reached) for probe in block.probes}

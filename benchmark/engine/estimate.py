@@ -41,7 +41,7 @@ class Estimator:
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
         training, recipe = block.training, block.training.recipe
-        dataset = _dataset_name(training.stages[0].stream.images[0], self.materials)
+        dataset = _dataset_name(block.data.images[0], self.materials)
         total = image = 0.0
         facts = datasets.facts(dataset)
         speedup = chosen_speedup(block.way, training.architecture, facts, self.materials.device)

@@ -95,9 +95,9 @@ class Materials:
         usual = _network_space(found[0].facts, recipe)
         return next((examples.space for examples in found if examples.space != usual), usual)
 
-    def facts(self, training: Training) -> DatasetFacts:
-        """The dataset that a training's first stage comes from."""
-        first = training.stages[0].stream.images[0]
+    def facts(self, data: Data) -> DatasetFacts:
+        """The dataset that a plan's data come from."""
+        first = data.images[0]
         if isinstance(first, Stored):
             return datasets.facts(self.store.read_card(first.digest).dataset)
         return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)

@@ -82,6 +82,8 @@ def block(before: int, after: int) -> int:
         ("vgg11", (1, 28, 28), 10, 9_231_114 - 2 * 9 * 64),
         ("resnet18", (3, 32, 32), 10, 11_173_962),  # likewise
         ("resnet18:norm=batch", (3, 64, 64), 10, 11_173_962),
+        ("nasbench201", (3, 32, 32), 10, 1_531_546),  # the largest of the table
+        (f"nasbench201:cell={'.'.join(['skip_connect'] * 6)}", (3, 32, 32), 10, 73_306),  # its smallest
         ("resnet-narrow", (1, 8, 8), 10, 144 + 32 + block(16, 16) + block(16, 32) + block(32, 64) + linear(64, 10)),
     ],
 )
@@ -173,6 +175,28 @@ def test_convnet_options_put_in_the_layer_that_they_name(option: str, layer: typ
     assert not isinstance(found[0], nn.GroupNorm) or found[0].num_groups == 4
 
 
+def test_a_node_of_nasbench201_sums_its_edges_each_of_one_operation() -> None:
+    """With a skip from 0 to 1, a pool from 1 to 3 and a skip from 0 to 3, a cell adds the pooled input to its input."""
+    spec = "nasbench201:channels=4,cell=skip_connect.none.none.skip_connect.avg_pool_3x3.none"
+    body = build(spec, (3, 8, 8), 10).body
+    assert isinstance(body, nn.Sequential)
+    maps = torch.randn(2, 4, 8, 8)
+    pooled = nn.functional.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
+    assert torch.allclose(body[2](maps), maps + pooled, atol=1e-6)
+
+
+def test_a_cell_of_nasbench201_that_nothing_crosses_is_zero() -> None:
+    body = build(f"nasbench201:channels=4,cell={'.'.join(['none'] * 6)}", (3, 8, 8), 10).body
+    assert isinstance(body, nn.Sequential)
+    assert torch.equal(body[2](torch.ones(1, 4, 8, 8)), torch.zeros(1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("cell", ["none", "none.none.none.none.none.nor_conv_5x5", ".".join(["none"] * 7)])
+def test_what_is_no_cell_of_nasbench201_is_a_usage_error(cell: str) -> None:
+    with pytest.raises(UsageError, match="it must be 6 operations joined by dots"):
+        build(f"nasbench201:cell={cell}", (3, 32, 32), 10)
+
+
 def test_weights_come_from_the_global_generator_and_nothing_is_seeded() -> None:
     torch.manual_seed(3)
     first, second = build("lenet", (1, 8, 8), 10), build("lenet", (1, 8, 8), 10)
@@ -255,7 +279,14 @@ def test_a_bad_spec_is_a_usage_error_that_says_what_is_allowed(spec: str, messag
 
 
 @pytest.mark.parametrize(
-    "spec", ["convnet:width=0", "convnet:depth=0", "convnet:norm=group,width=6", "resnet-narrow:width=0"]
+    "spec",
+    [
+        "convnet:width=0",
+        "convnet:depth=0",
+        "convnet:norm=group,width=6",
+        "nasbench201:cells=0",
+        "resnet-narrow:width=0",
+    ],
 )
 def test_sizes_that_make_no_network_are_usage_errors(spec: str) -> None:
     with pytest.raises(UsageError):

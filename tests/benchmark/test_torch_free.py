@@ -60,6 +60,7 @@ TORCH_FREE = [
     "benchmark.plan",
     "benchmark.preview",
     "benchmark.progress",
+    "benchmark.rank_statistics",
     "benchmark.recipe",
     "benchmark.registry",
     "benchmark.results",
@@ -68,6 +69,7 @@ TORCH_FREE = [
     "benchmark.submission",
     "benchmark.synthetic_set",
     "benchmark.values",
+    "evaluators.nas_proxy",
     "leaderboard",
 ]
 

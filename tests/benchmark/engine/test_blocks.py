@@ -141,10 +141,20 @@ def test_a_fault_of_the_machine_is_told_and_not_stored(
     assert files(materials.store) == {}
 
 
-def test_a_training_without_stages_is_refused_with_a_sentence(materials: engine.Materials) -> None:
-    block = engine.Block(Training((), "mlp", RECIPE), 0, (Probe("accuracy", TEST),))
-    with pytest.raises(UsageError, match="without stages"):
-        engine.run_block(block, materials)
+def test_a_training_without_stages_is_the_untrained_network_of_its_seed(materials: engine.Materials) -> None:
+    block = engine.Block(Training((), "mlp", RECIPE), 3, (Probe("accuracy", TEST), Probe("parameters", TEST)))
+    (accuracy, parameters), cost = engine.run_block(block, materials)
+    assert parameters.at_end() == {"count": 64 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10}
+    trained = Training((Stage(Data((TEST,))),), "mlp", RECIPE)
+    (before,), _ = engine.run_block(engine.Block(trained, 3, (Probe("accuracy", TEST, at=(0,)),)), materials)
+    assert accuracy.at_end() == before.value["epoch-0"]
+    assert (cost["steps"], cost["image_passes"]) == (0, 0)
+    assert engine.missing([block], materials.store) == [block] and engine.Estimator(materials).seconds(block) > 0
+
+
+def test_an_untrained_network_needs_data_that_give_it_a_shape(materials: engine.Materials) -> None:
+    with pytest.raises(UsageError, match="names data"):
+        engine.run_block(engine.Block(Training((), "mlp", RECIPE), 0, (Probe("parameters"),)), materials)
 
 
 def test_cost_counts_steps_and_image_passes(materials: engine.Materials, stored: Stored) -> None:
