@@ -50,7 +50,9 @@ def is_staged(training: Training) -> bool:
 
 
 def stage_examples(training: Training, materials: Materials) -> tuple[StageExamples, ...]:
-    """Load the data of every stage, all in one space."""
+    """Load the data of every stage, all in one space; none for an untrained network."""
+    if not training.stages:
+        return ()
     parts = [data for stage in training.stages for data in (stage.stream, stage.memory) if data is not None]
     loaded = {data: materials.training_examples(data, training.recipe) for data in parts}
     space = materials.common_space(loaded.values(), training.recipe)
