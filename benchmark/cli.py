@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +22,7 @@ from benchmark.errors import DistillBenchError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.runner import Report
+    from benchmark.runner import Report, Runner
     from benchmark.store import Store
 
 __all__ = ["cli", "main"]
@@ -102,8 +102,9 @@ n_workers = click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Processes for work on small images. Default: one a core. The results are the same.",
+    help="Worker processes. Default: one a GPU, or one a core for images of up to 16x16.",
 )
+on_cluster = click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do it, e.g. tcp://host:8786.")
 on_device = click.option("--device", default="auto", help="auto (default), cpu, cuda or cuda:N.")
 
 
@@ -133,9 +134,10 @@ def cli() -> None:
 @cli.command()
 @site_folder
 @n_workers
+@on_cluster
 @as_json
 @_options
-def demo(out: str | None, workers: int | None, as_json: bool, store: str | None, plugins: tuple[str, ...]) -> None:
+def demo(out: str | None, as_json: bool, store: str | None, plugins: tuple[str, ...], **named: Any) -> None:
     """Make, score and show every baseline on digits.
 
     Runs benchmark/plans/demo.toml, writes the result tables, builds the site and prints the main table. Killed at any
@@ -146,7 +148,7 @@ def demo(out: str | None, workers: int | None, as_json: bool, store: str | None,
       distillbench demo
     """
     opened = _open(store, plugins)
-    report = _carry_out(opened, "auto", workers, _requests.plan_of("demo"))
+    report = _carry_out(_runner(opened, {**named, "device": "auto"}), _requests.plan_of("demo"))
     _build_site(opened, out, as_json)
     _finish(report)
 
@@ -178,6 +180,8 @@ def list_(kind: str | None, as_json: bool, store: str | None, plugins: tuple[str
 @click.option("--preset", default=None, help="Named hyper-parameters. Default: lite, or what there is.")
 @click.option("--seed", type=int, default=0, help="Distillation seed. Default: 0.")
 @click.option("--holdout", is_flag=True, help="Distil on train minus its holdout, for choosing things honestly.")
+@n_workers
+@on_cluster
 @on_device
 @_options
 def distill(baseline: str, dataset: str, seed: int, store: str | None, plugins: tuple[str, ...], **named: Any) -> None:
@@ -190,10 +194,9 @@ def distill(baseline: str, dataset: str, seed: int, store: str | None, plugins: 
     """
     opened = _open(store, plugins)
     made = _requests.set_to_make(baseline, dataset, seed, named)
-    from benchmark.runner import Runner
-
-    runner = Runner(opened, named["device"])
+    runner = _runner(opened, named)
     found = runner.make([made])
+    runner.workers.close()
     if made not in found:
         click.echo(f"failed: {runner.report.problems[0]}", err=True)
         sys.exit(1)
@@ -240,6 +243,7 @@ def submit(folder: str, as_json: bool, store: str | None, plugins: tuple[str, ..
 @click.option("--quick", is_flag=True, help="Evaluators' quick forms: less of everything, in rows of their own.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take here.")
 @n_workers
+@on_cluster
 @on_device
 @as_json
 @_options
@@ -261,9 +265,9 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
         )
     chosen = _requests.plan_of(plan_name) if plan_name else _requests.plan_of_sets(opened, sets, named)
     if named["dry_run"]:
-        _dry_run(opened, named["device"], chosen, named["as_json"])
+        _dry_run(_runner(opened, named), chosen, named["as_json"])
         return
-    report = _carry_out(opened, named["device"], named["workers"], chosen)
+    report = _carry_out(_runner(opened, named), chosen)
     show(
         score_rows(opened.results(), {job.images for job in chosen.jobs if isinstance(job.images, str)}),
         named["as_json"],
@@ -271,24 +275,33 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
     _finish(report)
 
 
-def _dry_run(store: Store, device: str, chosen: Plan, as_json: bool) -> None:
+def _runner(store: Store, named: Mapping[str, Any]) -> Runner:
+    """What carries work out, by the options --device, --workers and --scheduler."""
+    if named["scheduler"] and named["workers"]:
+        raise UsageError("--workers are processes here, --scheduler is a cluster elsewhere. Give one of them.")
+    from benchmark.runner import Runner
+
+    return Runner(store, named["device"], named["workers"], named["scheduler"])
+
+
+def _dry_run(runner: Runner, chosen: Plan, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from benchmark.runner import Runner, describe
+    from benchmark.runner import describe
 
-    estimate = Runner(store, device).estimate(chosen.jobs, chosen.made)
+    estimate = runner.estimate(chosen.jobs, chosen.made)
+    runner.workers.close()
     click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else describe(estimate))
 
 
-def _carry_out(store: Store, device: str, workers: int | None, chosen: Plan) -> Report:
+def _carry_out(runner: Runner, chosen: Plan) -> Report:
     from benchmark.progress import duration, say
-    from benchmark.runner import Runner, describe
+    from benchmark.runner import describe
 
-    runner = Runner(store, device, workers)
     say(describe(runner.estimate(chosen.jobs, chosen.made)))
     runner.make(chosen.made)
     report = runner.evaluate(chosen.jobs)
-    store.collect()
+    runner.store.collect()
     say(
         f"made {report.n_made} sets, trained {report.n_trained} networks, reused {report.n_reused}, "
         f"{report.n_rows} result rows, in {duration(report.seconds)}"

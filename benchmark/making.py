@@ -10,13 +10,14 @@ from dataclasses import asdict, replace
 
 import torch
 
-from benchmark import __version__, baseline, datasets, engine, keys, preview, registry
+from benchmark import __version__, baseline, datasets, engine, keys, parcels, preview, registry
 from benchmark.run import Run, TrialOver
 from benchmark.store import MadeRecord, Store
 from benchmark.synthetic_set import Card, SyntheticSet
+from benchmark.tasks import Task
 from benchmark.values import Budget, Cell, Json, Made, Real, to_json
 
-__all__ = ["expected_bytes", "find", "make", "needs", "request_of", "seconds_of"]
+__all__ = ["MAKE", "expected_bytes", "find", "make", "needs", "request_of", "seconds_of"]
 
 OURS = "DistillBench"
 """Contributor of the sets that our baselines make."""
@@ -117,3 +118,17 @@ def _with_provenance(synthetic: SyntheticSet, made: Made, built: baseline.Baseli
         made_with={"distillbench": __version__, "torch": torch.__version__.partition("+")[0]},
     )
     return replace(synthetic, card=card)
+
+
+def _is_made(store: Store, made: Made) -> bool:
+    return find(made, store) is not None
+
+
+def _parcels(store: Store, made: Made) -> list[str]:
+    """The real data, and what the baseline wants trained before, with the data of that."""
+    cells = needs(made)
+    trained = [f"outcome/{name}" for block in engine.join(cells) for name in block.names]
+    return parcels.needed([made, *cells], store) + [name for name in trained if parcels.is_here(name, store)]
+
+
+MAKE: Task[Made, str] = Task(make, _key, _is_made, _parcels)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import datasets, engine, making, phases, plan, preview, recipe, registry
+from benchmark import cluster, datasets, engine, making, phases, plan, preview, recipe, registry
 from benchmark.errors import TrainingDiverged, UsageError
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
@@ -19,6 +19,7 @@ from benchmark.progress import Progress, duration, say
 from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.store import Store
+from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
 from benchmark.workers import Workers, cores
 
@@ -68,15 +69,28 @@ class _Entry:
 class Runner:
     """Makes sets and scores them, into one store, on one device."""
 
-    def __init__(self, store: Store, device: str = "auto", workers: int | None = None) -> None:
+    def __init__(
+        self, store: Store, device: str = "auto", workers: int | None = None, scheduler: str | None = None
+    ) -> None:
+        """`workers`: processes here, by default one a core for small images and one a GPU; `scheduler`: a cluster's."""
         self.store = store
-        self.materials = engine.Materials(store, engine.choose_device(device))
+        self.materials = engine.Materials(store, engine.choose_device("auto" if scheduler else device))
         self.estimator = engine.Estimator(self.materials)
-        n_workers = cores() if workers is None else workers
-        self.workers = Workers(n_workers if self.materials.device.type == "cpu" else 1, self.materials)
+        self.workers: Pool
+        if scheduler:
+            self.workers = cluster.Cluster(scheduler, store, device)
+        else:
+            self.workers = self._processes(self.materials.device, workers)
         self.report = Report()
         self._trials: dict[Any, float] = {}
         self._refused: dict[Made, str] = {}
+
+    def _processes(self, chosen: Any, n: int | None) -> Workers:
+        """One worker a core for what gets one thread, or one a GPU for everything."""
+        gpus = engine.every_device(chosen) if chosen.type == "cuda" else []
+        if len(gpus) > 1:
+            return Workers(n or len(gpus), self.materials, gpus)
+        return Workers((n or cores()) if chosen.type == "cpu" else 1, self.materials)
 
     # Making
 
@@ -94,6 +108,8 @@ class Runner:
             if digest_ is not None:
                 found[made] = digest_
                 self.report.n_made += 1
+            elif fault is None:  # by another run, meanwhile
+                found[made] = making.find(made, self.store)
             elif isinstance(fault, TrainingDiverged):
                 self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
             elif isinstance(fault, UsageError) and refused is not None:
@@ -106,22 +122,23 @@ class Runner:
 
     def _made(
         self, todo: Sequence[Made], expected: dict[Made, float], progress: Progress
-    ) -> Iterator[tuple[Made, str | None, Exception | None]]:
-        """Small ones by the workers, the others here, where a loop can show how far it is."""
-        small = [made for made in todo if engine.is_small(datasets.facts(made.real.dataset))]
-        yield from self.workers.map(making.make, small)
-        for made in todo:
-            if made in small:
-                continue
+    ) -> Iterator[Answer[Made, str]]:
+        """By the workers what they take, the others here, where a loop can show how far it is."""
+        theirs = [made for made in todo if self._is_shared(made)]
+        yield from self.workers.map(making.MAKE, theirs)
 
-            def show(step: int, n: int, text: str, made: Made = made) -> None:
+        def make_here(materials: engine.Materials, made: Made) -> str:
+            def show(step: int, n: int, text: str) -> None:
                 label = f"{made.baseline} {made.budget} seed {made.seed}: {step}/{n} {text}"
                 progress.within(step / n, expected[made], label)
 
-            try:
-                yield made, making.make(self.materials, made, show), None
-            except (TrainingDiverged, UsageError) as fault:
-                yield made, None, fault
+            return making.make(materials, made, show)
+
+        ours = [made for made in todo if made not in theirs]
+        yield from Workers(1, self.materials).map(replace(making.MAKE, run=make_here), ours)
+
+    def _is_shared(self, made: Made) -> bool:
+        return self.workers.takes(engine.is_small(datasets.facts(made.real.dataset)))
 
     def _distil_seconds(self, made: Made) -> float:
         """Expected seconds of one `make`, timed once for each kind of request."""
@@ -133,8 +150,7 @@ class Runner:
 
     def _pace(self, todo: Sequence[Made]) -> int:
         """How many pieces are made at a time."""
-        small = bool(todo) and all(engine.is_small(datasets.facts(made.real.dataset)) for made in todo)
-        return min(self.workers.n, len(todo)) if small else 1
+        return min(self.workers.n, len(todo)) if todo and all(map(self._is_shared, todo)) else 1
 
     # Scoring
 
@@ -228,15 +244,17 @@ class Runner:
                 self.report.n_trained += 1
             progress.advance(expected[block])
 
-        engine.run(todo, self.materials, done, say, self.workers)
+        n_elsewhere = engine.run(todo, self.materials, done, say, self.workers)
+        self.report.n_trained -= n_elsewhere
+        self.report.n_reused += n_elsewhere
         progress.close()
         return errors
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
-        """Expected seconds that each block adds to the run; small ones run side by side."""
-        small = {block for block in blocks if block.way.one_thread}
-        at_once = max(1, min(self.workers.n, len(small)))
-        return {block: self.estimator.seconds(block) / (at_once if block in small else 1) for block in blocks}
+        """Expected seconds that each block adds to the run; those of the workers run side by side."""
+        shared = {block for block in blocks if self.workers.takes(block.way.one_thread)}
+        at_once = max(1, min(self.workers.n, len(shared)))
+        return {block: self.estimator.seconds(block) / (at_once if block in shared else 1) for block in blocks}
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
         """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""

@@ -8,6 +8,7 @@
     results.parquet, results.csv              all of them, collected
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
+    locks/<name>.lock                         work that a living process has in hand
 
 Sets, made and outcomes are immutable and content-addressed: first come, first kept, and two stores merge by copying
 their files together; what is damaged counts as absent and is replaced when it comes again. Hashes cover what is
@@ -26,6 +27,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,6 +218,30 @@ class Store:
             durable.write_replacing(beside, arrays, self.staging)
         durable.write_replacing(file, text, self.staging)
 
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Have a piece of work in hand for the length of a `with`; False where another process has it.
+
+        The claim is a lock of the operating system's, so that of a dead process lapses by itself. It only saves work:
+        where the file system knows no locks, everybody may.
+        """
+        from filelock import FileLock, Timeout
+
+        lock, is_taken = FileLock(self.root / "locks" / f"{name}.lock", timeout=0), False
+        try:
+            durable.make_folder(self.root / "locks")
+            lock.acquire()
+        except Timeout:
+            is_taken = True
+        except (OSError, NotImplementedError):
+            pass
+        try:
+            yield not is_taken
+        finally:
+            if lock.is_locked:
+                Path(lock.lock_file).unlink(missing_ok=True)  # before it is free: who opened it meanwhile looks again
+            lock.release()
+
     # Results
 
     def write_results(self, name: str, request: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -242,6 +268,7 @@ class Store:
         table = self.results()
         self._prepare()
         durable.sweep(self.staging)
+        durable.sweep(self.root / "locks")
         write_tables(table, self.root, self.staging)
         return table
 

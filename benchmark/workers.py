@@ -1,7 +1,8 @@
-"""Worker processes for work on small images, each with one thread and the same store.
+"""Worker processes on this machine, with the same store: one-thread ones for small images, or one for each GPU.
 
-A worker that dies (out of memory, say) costs nothing but time: what is left is done in this process. Workers die with
-the process that started them, also when that one is killed, so no block is ever trained by an orphan.
+A worker that dies (out of memory, say) costs the work in hand and time: what is left goes to new workers, and is done
+in this process once those die without finishing anything. Workers die with the process that started them, also when
+that one is killed, so no block is ever trained by an orphan.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmark.progress import say
 from benchmark.store import Store
+from benchmark.tasks import Answer, Task, attempt, persistently
 
 if TYPE_CHECKING:
     from benchmark.engine import Materials
@@ -42,76 +44,85 @@ def cores() -> int:
 class Workers:
     """A pool that is started at the first call of `map` and closed with `close`."""
 
-    def __init__(self, n: int, materials: Materials) -> None:
-        self.n = n
+    def __init__(self, n: int, materials: Materials, devices: Sequence[str] = ()) -> None:
+        """`devices`: one worker for each, at most n; several share the cores and take all work."""
+        self.n = min(n, len(devices)) if devices else n
         self.materials = materials
+        self.devices = list(devices) or [str(materials.device)] * n
+        self.takes_all = len(devices) > 1
         self._pool: ProcessPoolExecutor | None = None
 
-    def map(
-        self, task: Callable[[Materials, Item], Result], items: Sequence[Item]
-    ) -> Iterator[tuple[Item, Result | None, Exception | None]]:
-        """Carry out a module-level function on every item, in any order; yields its result or what it raised.
+    def takes(self, one_thread: bool) -> bool:
+        """Work for one thread; where each has a device of its own, all of it."""
+        return one_thread or self.takes_all
 
-        With one worker, or one item, everything is done in this process.
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        """Carry a task out on every item, in any order; yields its result or what it raised.
+
+        With one worker, or one item, everything is done in this process. Work that another run on this store has in
+        hand comes last, and is taken over when that run ends.
         """
-        left = list(items)
-        if self.n > 1 and len(left) > 1:
-            for item, result, fault in self._in_pool(task, left):
-                left.remove(item)
-                yield item, result, fault
-        for item in left:
-            yield (item, *_attempt(task, self.materials, item))
+        return persistently(lambda left: self._once(task, left), items)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _in_pool(
-        self, task: Callable[[Materials, Item], Result], items: Sequence[Item]
-    ) -> Iterator[tuple[Item, Result | None, Exception | None]]:
+    def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        left, before = list(items), len(items) + 1
+        while self.n > 1 and 1 < len(left) < before:  # again only after a pool that finished something
+            before = len(left)
+            for item, result, fault in self._in_pool(task, left.copy()):
+                left.remove(item)
+                yield item, result, fault
+        for item in left:
+            yield (item, *attempt(task, self.materials, item))
+
+    def _in_pool(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
         try:
             pool = self._started()
             futures = {pool.submit(_carry_out, task, item): item for item in items}
             for future in as_completed(futures):
                 yield (futures[future], *future.result())
         except BrokenProcessPool:
-            say("a worker process died, perhaps for want of memory; the rest is done one by one")
+            say("a worker process died, perhaps for want of memory; what it had in hand is done again")
             self._pool = None
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            store = self.materials.store
-            known = (store.root, [one.root for one in store.fallbacks], str(self.materials.device), os.getpid())
             context = multiprocessing.get_context("spawn")
+            devices = context.SimpleQueue()
+            for device in self.devices[: self.n]:
+                devices.put(device)
+            store = self.materials.store
+            threads = max(1, cores() // self.n) if self.takes_all else 1
+            known = (store.root, [one.root for one in store.fallbacks], devices, threads, os.getpid())
             self._pool = ProcessPoolExecutor(self.n, mp_context=context, initializer=_start, initargs=known)
         return self._pool
 
 
-def _attempt(task: Callable[[Any, Any], Any], materials: Any, item: Any) -> tuple[Any, Exception | None]:
-    try:
-        return task(materials, item), None
-    except Exception as fault:
-        return None, fault
-
-
-def _carry_out(task: Callable[[Any, Any], Any], item: Any) -> tuple[Any, Exception | None]:
+def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:
     """Runs in a worker."""
-    return _attempt(task, _materials, item)
+    assert _materials is not None
+    return attempt(task, _materials, item)
 
 
-def _start(root: Any, fallbacks: Any, device: str, parent: int) -> None:
-    """Set up a worker: it dies with its parent, leaves Ctrl-C to it, and has one thread."""
+def _start(root: Any, fallbacks: Any, devices: Any, threads: int, parent: int) -> None:
+    """Set up a worker: it dies with its parent, leaves Ctrl-C to it, and has its own device and share of the cores."""
     global _materials
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
 
     from benchmark.engine import Materials
 
-    torch.set_num_threads(1)
-    _materials = Materials(Store(root, fallbacks), torch.device(device))
+    torch.set_num_threads(threads)
+    device = torch.device(devices.get())
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    _materials = Materials(Store(root, fallbacks), device)
 
 
 def _die_with(parent: int) -> None:

@@ -100,7 +100,9 @@ def code_in(page: str) -> str:
 
 
 def dependencies() -> set[str]:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    """What the rooms need, and what their extras need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
     return {re.split(r"[<>=!~\[; ]", line)[0] for line in declared}
 
 

@@ -11,14 +11,17 @@ from itertools import chain
 import torch
 
 from benchmark.engine.backends import assign
-from benchmark.engine.blocks import Block, join, missing, outcomes, run_block, train_and_store
+from benchmark.engine.blocks import Block, join, missing, outcomes, run_block
+from benchmark.engine.devices import every_device
 from benchmark.engine.draws import generator
 from benchmark.engine.estimate import Estimator
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import is_small, prepare
+from benchmark.engine.tasks import TRAIN
 from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import UsageError
+from benchmark.tasks import Pool
 from benchmark.workers import Workers
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "Way",
     "assign",
     "choose_device",
+    "every_device",
     "generator",
     "is_small",
     "join",
@@ -61,27 +65,31 @@ def run(
     materials: Materials,
     done: Callable[[Block, str], None] | None = None,
     warn: Callable[[str], None] = lambda text: None,
-    workers: Workers | None = None,
-) -> None:
-    """Train every block and store its outcomes at once; those for one thread go to the workers where there are any.
+    workers: Pool | None = None,
+) -> int:
+    """Train every block and store its outcomes at once; the workers get what they take, this process does the rest.
 
-    `done` is told each block and, where it could not be carried out, why; without it the fault is raised. What the
-    user must mend (a name, a format) is always raised.
+    Returns how many blocks another run on the same store did meanwhile. `done` is told each block and, where it could
+    not be carried out, why; without it the fault is raised. What the user must mend (a name, a format) is always
+    raised.
     """
     todo = list(blocks)
-    shared = [workers is not None and block.way.one_thread for block in todo]
-    small = [block for block, is_shared in zip(todo, shared, strict=True) if is_shared]
-    large = [block for block, is_shared in zip(todo, shared, strict=True) if not is_shared]
-    by_worker = workers.map(train_and_store, small) if workers is not None else iter(())
-    here = Workers(1, materials).map(train_and_store, large)
-    for block, differing, fault in chain(by_worker, here):
+    shared = [workers is not None and workers.takes(block.way.one_thread) for block in todo]
+    theirs = [block for block, is_shared in zip(todo, shared, strict=True) if is_shared]
+    ours = [block for block, is_shared in zip(todo, shared, strict=True) if not is_shared]
+    here = Workers(1, materials)
+    by_worker, by_this = (workers or here).map(TRAIN, theirs), here.map(TRAIN, ours)
+    n_elsewhere = 0
+    for block, differing, fault in chain(by_worker, by_this):
         machine = isinstance(fault, (RuntimeError, MemoryError))
         if fault is not None and (done is None or not machine):
             raise fault
+        n_elsewhere += differing is None and fault is None
         for line in differing or ():
             warn(line)
         if done is not None:
             done(block, _reason(fault) if fault is not None else "")
+    return n_elsewhere
 
 
 def _reason(fault: Exception) -> str:

@@ -53,10 +53,13 @@ assert not {"torch", "torchvision"} & set(sys.modules)
 TORCH_FREE = [
     "benchmark.baseline",
     "benchmark.cli",
+    "benchmark.cluster",
     "benchmark.datasets",
+    "benchmark.desk",
     "benchmark.errors",
     "benchmark.evaluator",
     "benchmark.keys",
+    "benchmark.parcels",
     "benchmark.plan",
     "benchmark.preview",
     "benchmark.progress",
@@ -68,8 +71,10 @@ TORCH_FREE = [
     "benchmark.store",
     "benchmark.submission",
     "benchmark.synthetic_set",
+    "benchmark.tasks",
     "benchmark.values",
     "evaluators.nas_proxy",
+    "benchmark.workers",
     "leaderboard",
 ]
 

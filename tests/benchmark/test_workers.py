@@ -1,4 +1,4 @@
-"""Worker processes: what they give back, and what happens when one dies or is orphaned."""
+"""Worker processes: what they give back, what happens when one dies or is orphaned, and whose work is whose."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
-from benchmark.engine import Materials
+from benchmark import datasets, tasks
+from benchmark.engine import Materials, every_device
 from benchmark.errors import TrainingDiverged
 from benchmark.store import Store
+from benchmark.tasks import Task
 from benchmark.workers import Workers, cores
 
 ORPHANS = """
@@ -31,6 +36,32 @@ if __name__ == "__main__":
 """
 
 
+HOLDER = """
+import sys, time
+from benchmark.store import Store
+
+with Store(sys.argv[1]).claim(sys.argv[2]) as is_mine:
+    print(is_mine, flush=True)
+    time.sleep(60)
+"""
+
+
+def name_of(item: Any) -> str:
+    return f"work-{item}"
+
+
+def never_stored(store: Store, item: Any) -> bool:
+    return False
+
+
+def nothing(store: Store, item: Any) -> list[str]:
+    return []
+
+
+def task(run: Any) -> Task[Any, Any]:
+    return Task(run, name_of, never_stored, nothing)
+
+
 def double(materials: Materials, number: int) -> tuple[int, int]:
     if number == 3:
         raise TrainingDiverged("three")
@@ -43,13 +74,42 @@ def die_in_a_worker(materials: Materials, parent: int) -> int:
     return parent
 
 
+def die_once(materials: Materials, number: int) -> int:
+    """Number 0 kills its worker once another has finished something; the others take a while."""
+    first, done = materials.store.root / "first", materials.store.root / "done"
+    if number == 0 and not first.exists():
+        first.touch()
+        while not done.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    done.touch()
+    return os.getpid()
+
+
+def device_of(materials: Materials, number: int) -> tuple[str, int]:
+    (materials.store.root / f"at-work-{number}").touch()
+    while len(list(materials.store.root.glob("at-work-*"))) < 2:  # so no worker does both
+        time.sleep(0.01)
+    return str(materials.device), torch.get_num_threads()
+
+
+def write_down(materials: Materials, number: int) -> int:
+    (materials.store.root / f"done-{number}").touch()
+    return number
+
+
+def is_written(store: Store, number: int) -> bool:
+    return (store.root / f"done-{number}").exists()
+
+
 def materials(folder: Path) -> Materials:
     return Materials(Store(folder), torch.device("cpu"))
 
 
 def test_results_and_faults_come_back_with_their_items(tmp_path: Path) -> None:
     workers = Workers(2, materials(tmp_path))
-    found = {item: (result, fault) for item, result, fault in workers.map(double, [1, 2, 3])}
+    found = {item: (result, fault) for item, result, fault in workers.map(task(double), [1, 2, 3])}
     workers.close()
     assert found[1] == ((2, 1), None) and found[2] == ((4, 1), None)
     assert found[3][0] is None and isinstance(found[3][1], TrainingDiverged)
@@ -57,15 +117,78 @@ def test_results_and_faults_come_back_with_their_items(tmp_path: Path) -> None:
 
 def test_one_worker_is_this_process(tmp_path: Path) -> None:
     workers = Workers(1, materials(tmp_path))
-    assert [result for _, result, _ in workers.map(die_in_a_worker, [os.getpid()])] == [os.getpid()]
+    assert [result for _, result, _ in workers.map(task(die_in_a_worker), [os.getpid()])] == [os.getpid()]
     assert workers._pool is None
 
 
 def test_what_a_dead_worker_leaves_is_done_here(tmp_path: Path) -> None:
     workers = Workers(2, materials(tmp_path))
     asked = [os.getpid(), -os.getpid()]
-    assert sorted(result for _, result, _ in workers.map(die_in_a_worker, asked) if result) == sorted(asked)
+    assert sorted(result for _, result, _ in workers.map(task(die_in_a_worker), asked) if result) == sorted(asked)
     workers.close()
+
+
+def test_after_a_killed_worker_new_ones_do_what_is_left(tmp_path: Path) -> None:
+    workers = Workers(2, materials(tmp_path))
+    found = {item: result for item, result, _ in workers.map(task(die_once), range(6))}
+    workers.close()
+    assert sorted(found) == list(range(6)) and os.getpid() not in found.values()
+
+
+def test_each_device_has_a_worker_of_its_own_and_a_share_of_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second CPU stands for a second GPU."""
+    monkeypatch.setattr("benchmark.workers.cores", lambda: 7)
+    workers = Workers(8, materials(tmp_path), devices=["cpu:0", "cpu:1"])
+    assert workers.n == 2 and workers.takes(datasets.facts("cifar10"))
+    found = {result for _, result, _ in workers.map(task(device_of), range(2))}
+    workers.close()
+    assert found == {("cpu:0", 3), ("cpu:1", 3)}
+
+
+def test_by_default_workers_on_a_cpu_take_small_images_alone(tmp_path: Path) -> None:
+    default, asked = Workers(2, materials(tmp_path)), Workers(2, materials(tmp_path), every_size=True)
+    digits, cifar10 = datasets.facts("digits"), datasets.facts("cifar10")
+    assert [default.takes(digits), default.takes(cifar10), asked.takes(cifar10)] == [True, False, True]
+
+
+def test_a_gpu_that_is_named_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert every_device(torch.device("cuda")) == ["cuda:0", "cuda:1"]
+    assert every_device(torch.device("cuda:1")) == ["cuda:1"]
+    assert every_device(torch.device("cpu")) == ["cpu"]
+
+
+def test_what_another_process_has_in_hand_comes_last_and_is_taken_over_when_it_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path), name_of(0)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+    monkeypatch.setattr(tasks, "POLL_SECONDS", 0.05)
+    work = Workers(1, materials(tmp_path)).map(task(double), [0, 1, 2])
+    assert [next(work)[0], next(work)[0]] == [1, 2]
+    threading.Timer(0.3, holder.kill).start()
+    assert next(work) == (0, (0, torch.get_num_threads()), None)
+    holder.wait()
+    holder.stdout.close()
+    assert "1 pieces of work are in the hands of another run" in capsys.readouterr().err
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_what_another_run_did_meanwhile_is_not_done_again(tmp_path: Path) -> None:
+    (tmp_path / "done-1").touch()
+    work = Task(write_down, name_of, is_written, nothing)
+    found = {item: (result, fault) for item, result, fault in Workers(1, materials(tmp_path)).map(work, [0, 1])}
+    assert found == {0: (0, None), 1: (None, None)}
+
+
+def test_where_nothing_can_be_locked_everybody_may_work(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("a file where the folder would be")
+    store = Store(tmp_path)
+    with store.claim("work") as first, store.claim("work") as second:
+        assert first and second
 
 
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What workers are given: tasks, how each is claimed, and the pools that carry them out. Free of torch.
+
+A task is idempotent, so doing it twice is harmless. Claims only save time: two runs on one store take different
+pieces of work, and what a killed run had in hand is free again at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from benchmark.progress import say
+from benchmark.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.engine import Materials
+
+__all__ = ["Answer", "Pool", "Taken", "Task", "attempt", "persistently"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Answer = tuple[Item, Result | None, Exception | None]
+"""An item with its result, or what was raised; neither where another run did it meanwhile."""
+
+POLL_SECONDS = 0.5
+"""How often claims of other runs are tried again, once nothing else is left."""
+
+
+@dataclass(frozen=True)
+class Task(Generic[Item, Result]):
+    """A kind of work, as module-level functions, so that it travels by name."""
+
+    run: Callable[[Materials, Item], Result]
+    """Does the work and stores what it gives."""
+    claim: Callable[[Item], str]
+    """The name under which a piece of it is claimed."""
+    is_stored: Callable[[Store, Item], bool]
+    """Whether it is done."""
+    needs: Callable[[Store, Item], list[str]]
+    """What it reads, as names of parcels."""
+
+
+class Pool(Protocol):
+    """Worker processes or a cluster."""
+
+    @property
+    def n(self) -> int:
+        """Pieces of work that are done at a time."""
+
+    def takes(self, one_thread: bool) -> bool:
+        """Whether work is for the pool that gets one thread on a CPU, or more; other work is done in this process."""
+
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        """Carry a task out on every item, in any order; an item in another run's hands comes last."""
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+
+
+class Taken(Exception):
+    """Another process has claimed this piece of work."""
+
+
+def attempt(task: Task[Any, Any], materials: Materials, item: Any) -> tuple[Any, Exception | None]:
+    """Claim an item and carry it out; returns its result or what was raised, which is `Taken` where it is claimed."""
+    try:
+        with materials.store.claim(task.claim(item)) as is_mine:
+            if not is_mine:
+                return None, Taken()
+            if task.is_stored(materials.store, item):  # by another run, since the list was made
+                return None, None
+            return task.run(materials, item), None
+    except Exception as fault:
+        return None, fault
+
+
+def persistently(
+    once: Callable[[list[Item]], Iterable[Answer[Item, Result]]], items: Iterable[Item]
+) -> Iterator[Answer[Item, Result]]:
+    """Call `once` on the items, and again on those that were taken, until all are done or their claims have lapsed."""
+    left, is_told = list(items), False
+    while left:
+        taken = []
+        for item, result, fault in once(left):
+            if isinstance(fault, Taken):
+                taken.append(item)
+            else:
+                yield item, result, fault
+        if taken and len(taken) == len(left):
+            if not is_told:
+                say(f"{len(taken)} pieces of work are in the hands of another run on this store; waiting for it")
+            is_told = True
+            time.sleep(POLL_SECONDS)
+        left = taken

@@ -1,0 +1,175 @@
+"""A real Dask cluster of two worker processes: the same rows, whatever travels, and whoever is killed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import datasets, engine, keys, registry
+from benchmark.cluster import Cluster, _complaints, _with_gpu
+from benchmark.desk import About, versions
+from benchmark.errors import EnvironmentFault, UsageError
+from benchmark.plan import Job
+from benchmark.recipe import Recipe
+from benchmark.runner import Runner
+from benchmark.store import Store
+from benchmark.synthetic_set import SyntheticSet
+from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Stored, Training
+from tests.local_cluster import LocalCluster, started
+
+needs_dask = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="Dask is not installed: pip install -e '.[dask]'"
+)
+RECIPE = 'summary = "for tests"\nsource = "here"\nepochs = 30\nn_seeds = 4\n'
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Two workers that declare a GPU each, and have a data root of their own."""
+    folder = tmp_path_factory.mktemp("cluster")
+    data = {"DISTILLBENCH_DATA": str(folder / "data")}
+    with started(folder, 2, data, ("--resources", "GPU=1")) as found:
+        yield found
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, own_registry: None) -> Path:
+    """A folder with the recipe `tiny`, where the workers see it too."""
+    folder = tmp_path / "plugins"
+    (folder / "recipes").mkdir(parents=True)
+    (folder / "recipes" / "tiny.toml").write_text(RECIPE)
+    registry.add_folder(folder)
+    return folder
+
+
+def jobs() -> list[Job]:
+    options = (("architectures", ("mlp", "vgg11")),)
+    made = [Made("random-real", "default", Real("digits"), Budget(ipc=1), seed) for seed in (0, 1, 2)]
+    return [Job(one, "cross-architecture", "tiny", options) for one in made]
+
+
+@needs_dask
+@pytest.mark.slow
+def test_sets_and_datasets_travel_to_workers_that_do_not_see_them(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own data and its store are nowhere that a worker looks; each is sent once, and used."""
+    monkeypatch.setenv("DISTILLBENCH_DATA", str(tmp_path / "data"))
+    digits, some = datasets.load("digits"), slice(None, None, 4)
+    train, test = (
+        (split.images[some].transpose(0, 2, 3, 1), split.labels[some]) for split in (digits.train, digits.test)
+    )
+    np.savez(tmp_path / "My own.npz", x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    name = datasets.load(tmp_path / "My own.npz").facts.name
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real(name), Budget(ipc=2), 0)
+    digest = Runner(store, "cpu", workers=1).make([made])[made]
+    training = Training((Stage(Data((Stored(digest),))),), "mlp", Recipe("short", epochs=2))
+    cell = Cell(training, (0, 1, 2), (Probe("accuracy", Real(name, "test")),))
+    sent: list[str] = []
+    pool = Cluster(cluster.address, store, "cpu")
+    monkeypatch.setattr(pool, "_run", replace(pool._run, root="/nowhere"))
+    send = pool.client.run
+
+    def count(function: Any, desk: str, parcel: str, *rest: Any, **named: Any) -> Any:
+        sent.append(parcel)
+        return send(function, desk, parcel, *rest, **named)
+
+    monkeypatch.setattr(pool.client, "run", count)
+    n_elsewhere = engine.run(engine.join([cell]), engine.Materials(store, torch.device("cpu")), workers=pool)
+    pool.close()
+    assert n_elsewhere == 0 and engine.missing(engine.join([cell]), store) == []
+    assert set(sent) >= {f"set/{digest}", f"dataset/{name}"} and len(sent) <= 4
+    assert (tmp_path / "data").exists() and list(Path(cluster.folder, "data", "own").iterdir())
+    here = Store(tmp_path / "here")
+    here.write_set(store.read_set(digest))
+    engine.run(engine.join([cell]), engine.Materials(here, torch.device("cpu")))
+    assert engine.outcomes(cell, here) == engine.outcomes(cell, store)
+
+
+@needs_dask
+@pytest.mark.slow
+def test_with_a_worker_killed_the_rows_are_those_of_one_process(
+    cluster: LocalCluster, plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, spread = Store(tmp_path / "alone"), Store(tmp_path / "spread")
+    Runner(alone, "cpu", workers=1).evaluate(jobs())
+    runner = Runner(spread, "auto", scheduler=cluster.address)
+    assert isinstance(runner.workers, Cluster)
+    taken_in = runner.workers._taken_in
+    first: list[engine.Block] = []
+
+    def kill_once(task: Any, item: Any, reply: Any) -> Any:
+        if isinstance(item, engine.Block) and not first:
+            first.append(item)
+            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+        return taken_in(task, item, reply)
+
+    monkeypatch.setattr(runner.workers, "_taken_in", kill_once)
+    report = runner.evaluate(jobs())
+    assert cluster.workers[0].wait() == -signal.SIGKILL
+    assert report.problems == [] and (report.n_made, report.n_trained) == (3, 24)
+    for store in (alone, spread):
+        store.collect()
+    assert (alone.root / "results.csv").read_bytes() == (spread.root / "results.csv").read_bytes()
+    assert list(spread.root.glob("locks/*")) == [] and list(spread.root.glob("tmp/*")) == []
+
+
+@needs_dask
+def test_where_no_scheduler_answers_it_is_a_fault_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.cluster.CONNECT_SECONDS", 0.2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(EnvironmentFault, match=f"no Dask scheduler answers at {address}"):
+            Cluster(address, Store(tmp_path))
+    with pytest.raises(UsageError, match="it must be an address such as tcp://host:8786"):
+        Cluster("carrier-pigeon://home", Store(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_extra_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"pip install -e '\.\[dask\]'"):
+        Cluster("tcp://127.0.0.1:1", Store(tmp_path))
+
+
+def test_a_worker_that_differs_is_named_once(own_registry: None) -> None:
+    ours = versions()
+    assert {"Python", "torch", "distillbench", "probe accuracy"} <= set(ours)
+    about = About("desk", "tcp://w:1", 1, ours, ())
+    assert list(_complaints(about, ours)) == []
+    other = replace(about, n_threads=4, versions={**ours, "torch": "2.10.0"}, absent=("/mine",))
+    said = list(_complaints(other, ours))
+    assert len(said) == 3 and said[0].startswith(f"has torch 2.10.0, here it is {ours['torch']}")
+    assert "no folder /mine of plug-ins" in said[1] and "--nthreads 1" in said[2]
+
+
+def test_only_workers_that_declare_a_gpu_count_where_one_does() -> None:
+    workers = {"a": {"resources": {}}, "b": {"resources": {"GPU": 1.0}}, "c": {"resources": {"memory": 3}}}
+    assert set(_with_gpu(workers)) == {"b"}
+
+
+def test_claims_of_training_cover_all_probes(make_set: Callable[..., SyntheticSet], tmp_path: Path) -> None:
+    from benchmark.engine.tasks import TRAIN
+
+    store = Store(tmp_path)
+    training = Training((Stage(Data((Stored(store.write_set(make_set())),))),), "mlp", Recipe("short", epochs=1))
+    probes = (Probe("accuracy", Real("digits", "test")), Probe("losses", Real("digits")))
+    blocks = [engine.Block(training, seed, some) for seed, some in ((0, probes), (0, probes[:1]), (1, probes))]
+    names = [TRAIN.claim(block) for block in blocks]
+    assert names[0] == names[1] == f"{keys.training_key(training)}-0" != names[2]
+    assert TRAIN.needs(store, blocks[0]) == ["dataset/digits", f"set/{store.set_digests()[0]}"]
