@@ -190,6 +190,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["evaluate", "--plan", "demo", "--quick"], "a plan says itself how its sets are scored"),
     (["evaluate", "--plan", "dmo"], "unknown plan 'dmo'. Did you mean 'demo'?"),
     (["evaluate", "--plan", "demo", "--recipe", "standard-v1"], "a plan says itself how its sets are scored"),
+    (["evaluate", "SET", "--workers", "2", "--scheduler", "tcp://a:1"], "--scheduler is a cluster elsewhere. Give one"),
+    (["evaluate", "SET", "--workers", "0"], "0 is not in the range x>=1"),
     (["leaderboard"], "the store holds no results yet. Run `distillbench demo`, or evaluate a set."),
     (["test", "evaluator", "none"], "unknown evaluator 'none'"),
     (["test", "evaluators", "none"], "unknown kind of plug-in 'evaluators'. Did you mean 'evaluator'?"),

@@ -18,12 +18,13 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import engine, making, plan
+from benchmark import engine, making, plan, recipe
+from benchmark.engine.tasks import TRAIN
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
-from benchmark.values import Budget, Made, Real
+from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
 
 PLAN = """
 [[make]]
@@ -315,6 +316,35 @@ def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path
     assert (place / "results.csv").read_bytes() == (whole.root / "results.csv").read_bytes()
     names = [name for line in trace.read_text().splitlines() for name in json.loads(line)["block"]]
     assert len(names) == len(set(names)), "a finished block was trained twice"
+
+
+def test_two_runs_on_one_store_share_the_work(tmp_path: Path, plugins: Path) -> None:
+    """While the test has one block in hand, both do the rest and wait; given free, it is done by one of them."""
+    whole, shared = Store(tmp_path / "whole"), Store(tmp_path / "shared")
+    Runner(whole, "cpu", workers=1).evaluate(jobs(tmp_path))
+    whole.collect()
+    first = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    digest = Runner(shared, "cpu", workers=1).make([first])[first]
+    training = Training((Stage(Data((Stored(digest),))),), "mlp", recipe.load("tiny"))
+    command = [sys.executable, "-m", "benchmark.cli", "evaluate", "--device", "cpu", "--store", str(shared.root)]
+    command += ["--plan", str(tmp_path / "plan.toml"), "--workers", "1"]
+    trace, logs = tmp_path / "trace", [tmp_path / "log-0", tmp_path / "log-1"]
+    environment = {**os.environ, "DISTILLBENCH_TRACE": str(trace), "OMP_NUM_THREADS": "1"}
+    runs = []
+    with shared.claim(TRAIN.claim(engine.Block(training, 0, ()))) as is_mine:
+        assert is_mine
+        for log in logs:
+            with log.open("wb") as stream:
+                runs.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=stream))
+        deadline = time.monotonic() + 120
+        while not all("waiting for it" in log.read_text() for log in logs) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [run.poll() for run in runs] == [None, None]
+    assert [run.wait(120) for run in runs] == [0, 0], [log.read_text() for log in logs]
+    assert (shared.root / "results.csv").read_bytes() == (whole.root / "results.csv").read_bytes()
+    names = [name for line in trace.read_text().splitlines() for name in json.loads(line)["block"]]
+    assert len(names) == len(set(names)), "a block was trained by both"
+    assert len(set(names)) == len(list(shared.root.glob("outcomes/*/*.json")))
 
 
 def test_teardown_leaves_no_checkpoints(tmp_path: Path, plugins: Path) -> None:
