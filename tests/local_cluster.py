@@ -50,7 +50,8 @@ def started(
         return process
 
     try:
-        start("scheduler", "--port", "0", "--scheduler-file", str(file))
+        # Should this process be killed, nothing stays for long: workers end with their scheduler.
+        start("scheduler", "--port", "0", "--scheduler-file", str(file), "--idle-timeout", "600s")
         place = ("--scheduler-file", str(file), "--local-directory", str(folder))
         alone = ("--nthreads", "1", "--no-nanny", "--memory-limit", "0")
         workers = [start("worker", *place, *alone, *options) for _ in range(n_workers)]

@@ -127,6 +127,17 @@ def test_with_a_worker_killed_the_rows_are_those_of_one_process(
 
 
 @needs_dask
+@pytest.mark.slow
+def test_the_command_line_distils_on_the_worker_that_is_left(
+    cluster: LocalCluster, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    asked = ["distill", "class-mean", "--dataset", "digits", "--ipc", "1", "--device", "cpu"]
+    answer = command(*asked, "--store", tmp_path / "store", "--scheduler", cluster.address)
+    assert answer.code == 0 and f"{cluster.address}: 1 workers" in answer.err
+    assert Store(tmp_path / "store").set_digests() == [answer.out.strip()]
+
+
+@needs_dask
 def test_where_no_scheduler_answers_it_is_a_fault_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
