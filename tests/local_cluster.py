@@ -38,7 +38,8 @@ def started(
     starting when this returns.
     """
     known = {**os.environ, **ALONE, "PYTHONPATH": str(ROOT), **(environment or {})}
-    file, processes = folder / "scheduler.json", []
+    file = folder / "scheduler.json"
+    processes: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
         with open(folder / f"{arguments[0]}-{len(processes)}.log", "wb") as log:
