@@ -110,8 +110,8 @@ class Cluster:
     def _submit(self, task: Task[Any, Any], item: Any, prefer: str | None = None) -> Future:
         work = pickle.dumps((task, item, task.needs(self.store, item)))  # unread by the scheduler, which has no torch
         where: dict[str, Any] = {"workers": [prefer], "allow_other_workers": True} if prefer else {}
-        on_gpu = self._run.device != "cpu" and _with_gpu(self._all_workers())
-        resources = {"GPU": 1} if on_gpu else None
+        with_gpu = _with_gpu(self._all_workers())
+        resources = {"GPU": 1} if with_gpu and self._run.device != "cpu" else None
         return self.client.submit(carry_out, self._run, work, resources=resources, pure=False, **where)
 
     def _finished(self, futures: list[Future]) -> list[Future]:
@@ -168,8 +168,18 @@ class Cluster:
         return _with_gpu(found) or found if self._run.device != "cpu" else found
 
     def _all_workers(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1).get("workers", {})
+        """By address; raises EnvironmentFault where the scheduler is gone, after an attempt to reach it again."""
+        try:
+            found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, KeyError) as fault:  # a client that has given up answers with nothing
+            raise _gone(self.address) from fault
         return found
+
+
+def _gone(address: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"the scheduler at {address} is gone. What came back is stored; start it and run the same command again."
+    )
 
 
 def _with_gpu(workers: dict[str, Any]) -> dict[str, Any]:
@@ -197,8 +207,7 @@ def _reply(future: Future, address: str) -> Reply | Exception:
     from distributed import KilledWorker
 
     if future.status == "cancelled":
-        text = f"the scheduler at {address} is gone. What came back is stored; start it and run the same command again."
-        return EnvironmentFault(text)
+        return _gone(address)
     try:
         reply: Reply = future.result()
         return reply
