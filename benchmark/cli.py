@@ -102,7 +102,7 @@ n_workers = click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Worker processes. Default: one a GPU, or one a core for images of up to 16x16.",
+    help="Worker processes. Default: one a GPU, or one a core for what gets one thread.",
 )
 on_cluster = click.option("--scheduler", metavar="ADDRESS", help="Let a Dask cluster do it, e.g. tcp://host:8786.")
 on_device = click.option("--device", default="auto", help="auto (default), cpu, cuda or cuda:N.")

@@ -26,8 +26,6 @@ from benchmark.tasks import Answer, Taken, Task, persistently
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from benchmark.datasets import DatasetFacts
-
 __all__ = ["Cluster"]
 
 Item = TypeVar("Item")
@@ -62,7 +60,7 @@ class Cluster:
         """Worker processes, each of which does one piece of work at a time; those with a GPU where any has one."""
         return max(1, len(self._workers()))
 
-    def takes(self, facts: DatasetFacts) -> bool:
+    def takes(self, one_thread: bool) -> bool:
         return True
 
     def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:

@@ -8,6 +8,7 @@ that a plan asks of it, finished parts included, is worth more. So a run that wa
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit
 from benchmark.recipe import Recipe
 
-__all__ = ["STUDIED", "TABLE", "Rule", "assign", "device_kind", "floating_operations", "rules"]
+__all__ = ["STUDIED", "TABLE", "Rule", "assign", "device_kind", "floating_operations", "possible", "rules"]
 
 TABLE = Path(__file__).with_name("backends.toml")
 STUDIED = ("convnet", "mlp", "resnet18")
@@ -109,6 +110,12 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1) ->
         small = block not in large
         assigned.append(replace(block, way=replace(way, one_thread=small or crowded)))
     return assigned
+
+
+def possible(block: Block, materials: Materials) -> Way:
+    """The way that this machine's part of the table gives a block however much work there is."""
+    shape = _shape(block, materials)
+    return _way(shape, math.inf, materials.device) if shape else EAGER
 
 
 def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:

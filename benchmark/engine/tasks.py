@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from benchmark import keys, parcels
+from dataclasses import replace
+
+from benchmark import keys, parcels, phases
+from benchmark.engine.backends import possible
 from benchmark.engine.blocks import Block, missing, train_and_store
+from benchmark.engine.materials import Materials
 from benchmark.store import Store
 from benchmark.tasks import Task
+from benchmark.values import Cell
 
 __all__ = ["TRAIN"]
+
+
+def _train(materials: Materials, block: Block) -> list[str]:
+    """On a machine of another kind than the one that chose how to compute, another way, or eager, may be right."""
+    if block.way.backend != "eager":
+        block = replace(block, way=replace(possible(block, materials), one_thread=block.way.one_thread))
+    return train_and_store(materials, block)
 
 
 def _claim(block: Block) -> str:
@@ -20,7 +32,11 @@ def _is_stored(store: Store, block: Block) -> bool:
 
 
 def _needs(store: Store, block: Block) -> list[str]:
-    return parcels.needed([block.training, block.probes], store)
+    """Sets and datasets, and the networks of teachers; a teacher that is not there is the engine's to complain of."""
+    teachers = phases.teachers([Cell(block.training, (block.seed,), block.probes)])
+    names = (keys.outcome_name(one.training, phases.TEACHER_SEED, phases.TEACHER_PROBE) for one in teachers)
+    outcomes = [f"outcome/{name}" for name in names]
+    return parcels.needed([block.training, block.probes], store) + [n for n in outcomes if parcels.is_here(n, store)]
 
 
-TRAIN: Task[Block, list[str]] = Task(train_and_store, _claim, _is_stored, _needs)
+TRAIN: Task[Block, list[str]] = Task(_train, _claim, _is_stored, _needs)

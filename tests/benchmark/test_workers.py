@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import datasets, tasks
+from benchmark import tasks
 from benchmark.engine import Materials, every_device
 from benchmark.errors import TrainingDiverged
 from benchmark.store import Store
@@ -141,16 +141,15 @@ def test_each_device_has_a_worker_of_its_own_and_a_share_of_the_cores(
     """The second CPU stands for a second GPU."""
     monkeypatch.setattr("benchmark.workers.cores", lambda: 7)
     workers = Workers(8, materials(tmp_path), devices=["cpu:0", "cpu:1"])
-    assert workers.n == 2 and workers.takes(datasets.facts("cifar10"))
+    assert workers.n == 2 and workers.takes(one_thread=False)
     found = {result for _, result, _ in workers.map(task(device_of), range(2))}
     workers.close()
     assert found == {("cpu:0", 3), ("cpu:1", 3)}
 
 
-def test_by_default_workers_on_a_cpu_take_small_images_alone(tmp_path: Path) -> None:
-    default, asked = Workers(2, materials(tmp_path)), Workers(2, materials(tmp_path), every_size=True)
-    digits, cifar10 = datasets.facts("digits"), datasets.facts("cifar10")
-    assert [default.takes(digits), default.takes(cifar10), asked.takes(cifar10)] == [True, False, True]
+def test_workers_on_a_cpu_take_what_gets_one_thread(tmp_path: Path) -> None:
+    workers = Workers(2, materials(tmp_path))
+    assert workers.takes(one_thread=True) and not workers.takes(one_thread=False)
 
 
 def test_a_gpu_that_is_named_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
