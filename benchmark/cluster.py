@@ -82,9 +82,9 @@ class Cluster:
             while waiting or flying:
                 while waiting and len(flying) < 2 * self.n:  # one in hand and one to follow for each worker
                     item, claim = waiting.popleft(), ExitStack()
-                    if not claim.enter_context(self.store.claim(task.claim(item))):
+                    if not claim.enter_context(task.claimed(self.store, item)):
                         yield item, None, Taken()
-                    elif task.is_stored(self.store, item):
+                    elif task.is_done(self.store, item):
                         claim.close()
                         yield item, None, None
                     else:
@@ -106,7 +106,8 @@ class Cluster:
                 claim.close()
 
     def _submit(self, task: Task[Any, Any], item: Any, prefer: str | None = None) -> Future:
-        work = pickle.dumps((task, item, task.needs(self.store, item)))  # unread by the scheduler, which has no torch
+        needs = task.needs(self.store, item) if task.needs else []
+        work = pickle.dumps((task, item, needs))  # unread by the scheduler, which has no torch
         where: dict[str, Any] = {"workers": [prefer], "allow_other_workers": True} if prefer else {}
         with_gpu = _with_gpu(self._all_workers())
         resources = {"GPU": 1} if with_gpu and self._run.device != "cpu" else None
@@ -133,7 +134,7 @@ class Cluster:
         self._greet(reply.about)
         for line in parcels.merge(reply.files, self.store):
             say(line)
-        if reply.fault is None and not task.is_stored(self.store, item):
+        if reply.fault is None and task.is_stored and not task.is_stored(self.store, item):
             where = f"worker {reply.about.address}"
             return item, None, RuntimeError(f"{where} did something else than was asked: its plug-ins are not these")
         return item, reply.result, reply.fault

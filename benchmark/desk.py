@@ -100,6 +100,7 @@ def carry_out(run: Run, work: bytes) -> Reply:
         with tempfile.TemporaryDirectory(dir=desk.store.root) as folder:
             desk.materials.store = Store(folder, desk.store.roots)
             try:
+                item = task.adapt(desk.materials, item) if task.adapt else item
                 result, fault = task.run(desk.materials, item), None
             except Exception as raised:
                 result, fault = None, raised

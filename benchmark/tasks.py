@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -34,12 +35,20 @@ class Task(Generic[Item, Result]):
 
     run: Callable[[Materials, Item], Result]
     """Does the work and stores what it gives."""
-    claim: Callable[[Item], str]
-    """The name under which a piece of it is claimed."""
-    is_stored: Callable[[Store, Item], bool]
-    """Whether it is done."""
-    needs: Callable[[Store, Item], list[str]]
+    claim: Callable[[Item], str] | None = None
+    """The name under which a piece of it is claimed; None: never."""
+    is_stored: Callable[[Store, Item], bool] | None = None
+    """Whether it is done; None: it gives nothing that is stored."""
+    needs: Callable[[Store, Item], list[str]] | None = None
     """What it reads, as names of parcels."""
+    adapt: Callable[[Materials, Item], Item] | None = None
+    """The item as another machine than the client's can carry it out; runs there."""
+
+    def claimed(self, store: Store, item: Item) -> AbstractContextManager[bool]:
+        return store.claim(self.claim(item)) if self.claim else nullcontext(True)
+
+    def is_done(self, store: Store, item: Item) -> bool:
+        return self.is_stored is not None and self.is_stored(store, item)
 
 
 class Pool(Protocol):
@@ -66,10 +75,10 @@ class Taken(Exception):
 def attempt(task: Task[Any, Any], materials: Materials, item: Any) -> tuple[Any, Exception | None]:
     """Claim an item and carry it out; returns its result or what was raised, which is `Taken` where it is claimed."""
     try:
-        with materials.store.claim(task.claim(item)) as is_mine:
+        with task.claimed(materials.store, item) as is_mine:
             if not is_mine:
                 return None, Taken()
-            if task.is_stored(materials.store, item):  # by another run, since the list was made
+            if task.is_done(materials.store, item):  # by another run, since the list was made
                 return None, None
             return task.run(materials, item), None
     except Exception as fault:

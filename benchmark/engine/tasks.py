@@ -8,18 +8,12 @@ from benchmark import keys, parcels, phases
 from benchmark.engine.backends import possible
 from benchmark.engine.blocks import Block, missing, train_and_store
 from benchmark.engine.materials import Materials
+from benchmark.engine.way import EAGER
 from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.values import Cell
 
 __all__ = ["TRAIN"]
-
-
-def _train(materials: Materials, block: Block) -> list[str]:
-    """On a machine of another kind than the one that chose how to compute, another way, or eager, may be right."""
-    if block.way.backend != "eager":
-        block = replace(block, way=replace(possible(block, materials), one_thread=block.way.one_thread))
-    return train_and_store(materials, block)
 
 
 def _claim(block: Block) -> str:
@@ -39,4 +33,11 @@ def _needs(store: Store, block: Block) -> list[str]:
     return parcels.needed([block.training, block.probes], store) + [n for n in outcomes if parcels.is_here(n, store)]
 
 
-TRAIN: Task[Block, list[str]] = Task(_train, _claim, _is_stored, _needs)
+def _adapt(materials: Materials, block: Block) -> Block:
+    """Eager, where this machine's part of the table does not have the block compiled as the client chose."""
+    if block.way.backend == "eager" or possible(block, materials).backend == block.way.backend:
+        return block
+    return replace(block, way=replace(EAGER, one_thread=block.way.one_thread))
+
+
+TRAIN: Task[Block, list[str]] = Task(train_and_store, _claim, _is_stored, _needs, _adapt)

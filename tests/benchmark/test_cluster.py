@@ -181,23 +181,20 @@ def test_claims_of_training_cover_all_probes(make_set: Callable[..., SyntheticSe
     training = Training((Stage(Data((Stored(store.write_set(make_set())),))),), "mlp", Recipe("short", epochs=1))
     probes = (Probe("accuracy", Real("digits", "test")), Probe("losses", Real("digits")))
     blocks = [engine.Block(training, seed, some) for seed, some in ((0, probes), (0, probes[:1]), (1, probes))]
+    assert TRAIN.claim is not None and TRAIN.needs is not None
     names = [TRAIN.claim(block) for block in blocks]
     assert names[0] == names[1] == f"{keys.training_key(training)}-0" != names[2]
     assert TRAIN.needs(store, blocks[0]) == ["dataset/digits", f"set/{store.set_digests()[0]}"]
 
 
-def test_a_way_that_a_worker_s_own_table_lacks_is_eager_there(
-    make_set: Callable[..., SyntheticSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from benchmark.engine import backends
+def test_a_way_that_a_worker_s_own_table_lacks_is_eager_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmark.engine import tasks
     from benchmark.engine.tasks import TRAIN
 
-    monkeypatch.setattr(backends, "rules", lambda: ())
-    store = Store(tmp_path)
-    training = Training((Stage(Data((Stored(store.write_set(make_set())),))),), "mlp", Recipe("short", epochs=1))
-    cell = Cell(training, (0,), (Probe("accuracy", Real("digits", "test")),))
-    (block,) = engine.join([cell])
-    TRAIN.run(
-        engine.Materials(store, torch.device("cpu")), replace(block, way=engine.Way("compiled", "bfloat16", True))
-    )
-    assert engine.outcomes(cell, store)[0].numerics.startswith("cpu-eager-float32-")
+    training = Training((Stage(Data((Real("digits"),))),), "mlp", Recipe("short", epochs=1))
+    block = engine.Block(training, 0, (), engine.Way("compiled", "bfloat16", True))
+    materials = engine.Materials(Store(tmp_path), torch.device("cpu"))
+    assert TRAIN.adapt is not None
+    for possible, way in (("compiled", block.way), ("eager", engine.Way("eager", "float32", True))):
+        monkeypatch.setattr(tasks, "possible", lambda *given, name=possible: engine.Way(name))
+        assert TRAIN.adapt(materials, block).way == way

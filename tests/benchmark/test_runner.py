@@ -331,7 +331,7 @@ def test_two_runs_on_one_store_share_the_work(tmp_path: Path, plugins: Path) -> 
     trace, logs = tmp_path / "trace", [tmp_path / "log-0", tmp_path / "log-1"]
     environment = {**os.environ, "DISTILLBENCH_TRACE": str(trace), "OMP_NUM_THREADS": "1"}
     runs = []
-    with shared.claim(TRAIN.claim(engine.Block(training, 0, ()))) as is_mine:
+    with TRAIN.claimed(shared, engine.Block(training, 0, ())) as is_mine:
         assert is_mine
         for log in logs:
             with log.open("wb") as stream:

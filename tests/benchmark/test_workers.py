@@ -50,16 +50,8 @@ def name_of(item: Any) -> str:
     return f"work-{item}"
 
 
-def never_stored(store: Store, item: Any) -> bool:
-    return False
-
-
-def nothing(store: Store, item: Any) -> list[str]:
-    return []
-
-
 def task(run: Any) -> Task[Any, Any]:
-    return Task(run, name_of, never_stored, nothing)
+    return Task(run, name_of)
 
 
 def double(materials: Materials, number: int) -> tuple[int, int]:
@@ -178,7 +170,7 @@ def test_what_another_process_has_in_hand_comes_last_and_is_taken_over_when_it_d
 
 def test_what_another_run_did_meanwhile_is_not_done_again(tmp_path: Path) -> None:
     (tmp_path / "done-1").touch()
-    work = Task(write_down, name_of, is_written, nothing)
+    work = Task(write_down, name_of, is_written)
     found = {item: (result, fault) for item, result, fault in Workers(1, materials(tmp_path)).map(work, [0, 1])}
     assert found == {0: (0, None), 1: (None, None)}
 

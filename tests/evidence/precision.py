@@ -19,6 +19,7 @@ from benchmark.durable import write_replacing
 from benchmark.engine.backends import STUDIED
 from benchmark.evaluator import accuracy_percent
 from benchmark.progress import Progress
+from benchmark.tasks import Task
 from benchmark.values import Budget, Data, Made, Probe, Real, Stage, Training
 from benchmark.workers import Workers, cores
 from tests.evidence.bench import Bench, Finding
@@ -49,7 +50,8 @@ def measure(bench: Bench) -> Finding:
     todo = {name: block for name, block in blocks.items() if name not in seen}
     progress = Progress("precision", float(len(todo)), len(todo))
     names = {block: name for name, block in todo.items()}
-    for block, accuracy, fault in Workers(cores(), bench.runner.materials).map(accuracy_of, list(todo.values())):
+    workers = Workers(cores(), bench.runner.materials)
+    for block, accuracy, fault in workers.map(Task(accuracy_of), list(todo.values())):
         if fault is not None or accuracy is None:
             raise RuntimeError(f"{names[block]}: {fault}")
         seen[names[block]] = accuracy
