@@ -31,7 +31,7 @@ from benchmark.progress import Progress, say
 from benchmark.recipe import Recipe
 from benchmark.registry import names
 
-__all__ = ["Candidate", "candidates", "measure", "rule_of", "tune", "write_table"]
+__all__ = ["Candidate", "candidates", "main", "measure", "rule_of", "tune", "write_table"]
 
 SHAPES = {True: (1, 8, 8), False: (3, 32, 32)}
 """Images that stand for the small and for the larger ones."""

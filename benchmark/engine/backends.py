@@ -27,7 +27,17 @@ from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit
 from benchmark.recipe import Recipe
 
-__all__ = ["STUDIED", "TABLE", "Rule", "assign", "device_kind", "floating_operations", "possible", "rules"]
+__all__ = [
+    "STUDIED",
+    "TABLE",
+    "Rule",
+    "assign",
+    "chosen_speedup",
+    "device_kind",
+    "floating_operations",
+    "possible",
+    "rules",
+]
 
 TABLE = Path(__file__).with_name("backends.toml")
 STUDIED = ("convnet", "mlp", "resnet18")

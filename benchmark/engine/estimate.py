@@ -23,7 +23,7 @@ from benchmark.engine.process import is_small, prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Images, Made, Probe, Stored
+from benchmark.values import Images, Made, Probe, Stage, Stored
 
 __all__ = ["Estimator"]
 
@@ -41,22 +41,28 @@ class Estimator:
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
         training, recipe = block.training, block.training.recipe
-        dataset = _dataset_name(block.data.images[0], self.materials)
         total = image = 0.0
-        facts = datasets.facts(dataset)
-        speedup = chosen_speedup(block.way, training.architecture, facts, self.materials.device)
-        for stage in training.stages:
+        for stage in training.stages or (Stage(block.data),):
             n_images = count_images(stage.stream, self.materials)
             n_memory = count_images(stage.memory, self.materials) if stage.memory else 0
             batch = min(n_images, recipe.batch_size)
             batch += min(n_memory, recipe.batch_size) * loss.parse(recipe.loss).n_memory_batches
-            key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss)
-            if key not in self._steps:
-                self._steps[key] = self._time(block, facts, batch)
-            step, image = (seconds / speedup for seconds in self._steps[key])
-            total += step * n_steps(recipe, n_images)
-        n_stages = len(training.stages)
+            step, image = self._timed(block, batch)
+            total += step * (n_steps(recipe, n_images) if training.stages else 1)
+        n_stages = max(1, len(training.stages))
         return total + image * (self._shared_passes(block.probes, n_stages) + sum(map(self._own_passes, block.probes)))
+
+    def _timed(self, block: Block, batch: int) -> tuple[float, float]:
+        """Seconds of one step and of one tested image, in the block's way."""
+        training, recipe = block.training, block.training.recipe
+        dataset = _dataset_name(block.data.images[0], self.materials)
+        facts = datasets.facts(dataset)
+        key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss)
+        if key not in self._steps:
+            self._steps[key] = self._time(block, facts, batch)
+        speedup = chosen_speedup(block.way, training.architecture, facts, self.materials.device)
+        step, image = self._steps[key]
+        return step / speedup, image / speedup
 
     def _shared_passes(self, probes: Iterable[Probe], n_stages: int) -> int:
         """Images that go through a network once for all probes of a moment."""
