@@ -30,7 +30,7 @@ from benchmark.values import Cell, Data, Outcome, Probe, Real, Stage
 
 __all__ = ["VERSION", "MembershipInference", "area", "clopper_pearson", "likelihood_ratios", "share_found"]
 
-VERSION = 1
+VERSION = 2
 FALSE_ALARMS = 0.01
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -79,8 +79,8 @@ class MembershipInference(Evaluator):
             found = 100 * share
         yield self._score(said, "auc", auc, "1", "loss threshold")
         yield self._score(said, "tpr_at_1_fpr", found, "percent", "loss threshold")
-        yield self._score(said, "tpr_at_1_fpr", low, "percent", "loss threshold, interval from")
-        yield self._score(said, "tpr_at_1_fpr", high, "percent", "loss threshold, interval to")
+        yield self._score(said, "tpr_at_1_fpr_low", low, "percent", "loss threshold")
+        yield self._score(said, "tpr_at_1_fpr_high", high, "percent", "loss threshold")
 
     def _ratios(self, outcomes: list[Outcome], members: Flags) -> Iterable[Score]:
         said = worst(outcomes)

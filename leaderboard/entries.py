@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.plan import QUICK
-from leaderboard.cells import FULL_DATA, OURS, REFERENCE, Cell, cell, group
+from leaderboard.cells import FULL_DATA, OURS, REFERENCE, group
 from leaderboard.sources import Card, Preview, Row, Source
-from leaderboard.studies import Study, studies
+from leaderboard.studies import Block, blocks
 from leaderboard.text import registry_words, safe_url
 
-__all__ = ["Entry", "Fact", "Score", "Table", "entries"]
-
-MANY = 5
-"""An evaluator with so many metrics at one place gets a table of its own."""
-
+__all__ = ["Entry", "Fact", "entries"]
 
 BOTH = " + "
 """Between two architectures that one score stands on."""
@@ -32,24 +28,6 @@ class Fact(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Score:
-    """One set at one place: all its training seeds under one evaluator, recipe, architecture and condition."""
-
-    first: Row
-    cell: Cell
-
-
-@dataclass(frozen=True)
-class Table:
-    """All scores of an evaluator that measures many things: a line for each place, a column for each metric."""
-
-    first: Row
-    metrics: tuple[tuple[str, str], ...]
-    """(metric, unit) of each column."""
-    lines: tuple[tuple[Row, tuple[Cell | None, ...]], ...]
-
-
-@dataclass(frozen=True)
 class Entry:
     """A set as it stands on the boards."""
 
@@ -62,26 +40,11 @@ class Entry:
     """Distillation seeds that made it."""
     card: Card | None
     preview: Preview | None
-    scores: tuple[Score, ...]
-    """What stands in no study."""
-    studies: tuple[Study, ...]
+    blocks: tuple[Block, ...]
     rows: tuple[Row, ...]
     facts: tuple[Fact, ...]
     commands: tuple[str, ...]
     """Shell lines that make and score the set again; empty where its names are not plain registry names."""
-
-    @property
-    def listed(self) -> tuple[Score, ...]:
-        """Scores that stand in one list: those of evaluators with few metrics."""
-        apart = {(table.first.evaluator, table.first.version) for table in self.tables}
-        return tuple(score for score in self.scores if (score.first.evaluator, score.first.version) not in apart)
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The others, one table for each evaluator and version."""
-        by_evaluator = group(self.scores, lambda score: (score.first.evaluator, score.first.version))
-        found = (_table(members) for members in by_evaluator.values())
-        return tuple(table for table in found if len(table.metrics) >= MANY)
 
 
 def entries(rows: Sequence[Row], source: Source) -> list[Entry]:
@@ -100,8 +63,6 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
     card = source.cards.get(digest)
     distinct = {(*_place(row), row.seed): row for row in reversed(rows)}  # methods that gave one set share its rows
     shown = [row for row in rows if distinct[(*_place(row), row.seed)] is row]
-    tables, rest = studies(shown)
-    scores = tuple(Score(members[0], cell(members)) for members in group(rest, _place).values())
     facts = tuple(fact for fact in _facts(card) if fact.text) if card else ()
     return Entry(
         digest=digest,
@@ -110,23 +71,11 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
         seeds=tuple(sorted({seed for row in rows for seed in row.distil_seeds})),
         card=card,
         preview=source.previews.get(digest),
-        scores=scores,
-        studies=tables,
+        blocks=blocks(shown),
         rows=tuple(shown),
         facts=facts,
         commands=_commands(digest, rows, card),
     )
-
-
-def _table(scores: Sequence[Score]) -> Table:
-    """Scores of one evaluator by place, with metrics in the order in which they first appear."""
-    metrics = tuple(dict.fromkeys((score.first.metric, score.first.unit) for score in scores))
-    by_place = group(scores, lambda score: _place(score.first)[2:-1])
-    lines = []
-    for members in by_place.values():
-        cells = {(score.first.metric, score.first.unit): score.cell for score in members}
-        lines.append((members[0].first, tuple(cells.get(metric) for metric in metrics)))
-    return Table(scores[0].first, metrics, tuple(lines))
 
 
 def _place(row: Row) -> tuple[object, ...]:

@@ -14,7 +14,6 @@ from benchmark.statistics import Difference, kendall_w
 from leaderboard.boards import BoardKey, board_key, lines_of, ordered, sort_key
 from leaderboard.cells import Cell, LineKey, delta, group, is_reference
 from leaderboard.sources import Card, Row
-from leaderboard.studies import is_end
 
 __all__ = ["BASELINE", "Grid", "GridLine", "condition_grids", "transfer_grids"]
 
@@ -43,11 +42,6 @@ class Grid:
     lines: tuple[GridLine, ...]
 
     @property
-    def of(self) -> tuple[object, ...]:
-        """What one link stands for where there is little room: the pages of an evaluator lead to each other."""
-        return (self.key.evaluator, self.key.version, bool(self.key.architecture) or self.key.metric)
-
-    @property
     def concordance(self) -> float | None:
         """Kendall's W of the order of the methods that stand in every column; None of fewer than three."""
         ranked = [line.cells for line in self.lines if not line.reference]
@@ -69,9 +63,9 @@ def transfer_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]
 def condition_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]:
     """Methods by conditions, of every evaluator that varies something.
 
-    Ends of intervals, and metrics under one condition beside others under several, stand on the pages of the sets.
+    Metrics under one condition beside others under several stand on the pages of the sets.
     """
-    named = group((row for row in rows if row.condition and not is_end(row.metric)), board_key)
+    named = group((row for row in rows if row.condition), board_key)
     wide = {key for key, members in named.items() if len({row.condition for row in members}) > 1}
     varying = {key._replace(metric="") for key in wide}
     kept = [key for key in named if key in wide or key._replace(metric="") not in varying]

@@ -31,7 +31,7 @@ class Scale:
         return round(EDGE + width * min(1.0, max(0.0, share)), 1)
 
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
+        return f"{self.low:g} to {self.high:g}".replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from leaderboard import wording
 from leaderboard.boards import Board, BoardKey, Line, Section, primary, sections, sort_key
 from leaderboard.cells import CONTROLS, Cell
+from leaderboard.directory import Shelf, shelves
 from leaderboard.entries import Entry
 from leaderboard.figures import Drawing
 from leaderboard.grids import Grid
@@ -32,6 +33,7 @@ __all__ = [
     "entry_path",
     "figure_path",
     "grid_path",
+    "page_path",
     "preview_path",
     "render",
     "static_files",
@@ -86,6 +88,10 @@ def grid_path(grid: Grid) -> str:
     return f"board/{page_name((grid.key.dataset, _ipc(grid.key), what, grid.key.recipe), (what, *grid.key))}.html"
 
 
+def page_path(of: Board | Grid) -> str:
+    return board_path(of.key) if isinstance(of, Board) else grid_path(of)
+
+
 def figure_path(key: BoardKey, what: str) -> str:
     return f"figure/{page_name((what, key.dataset, _ipc(key), key.recipe), (what, *key))}.svg"
 
@@ -104,27 +110,39 @@ def render(content: Content) -> dict[str, bytes]:
     grids = [*content.transfer, *content.conditions]
     by_section: dict[Section, list[Board]] = {grid.key.section: [] for grid in grids} | sections(content.boards)
     by_section = {section: by_section[section] for section in sorted(by_section, key=sort_key)}
+    by_evaluator = {
+        section: shelves(members, [grid for grid in grids if grid.key.section == section])
+        for section, members in by_section.items()
+    }
+    fronts = {section: _front(by_section[section], found) for section, found in by_evaluator.items()}
     figures = {figure.of.key: figure for figure in content.figures}
     pages = {
-        "index.html": _page("index", content=content, sections=by_section, grids=grids, top=TOP),
+        "index.html": _page("index", content=content, sections=by_section, directories=fronts, top=TOP),
         "figures.html": _page("figures", content=content),
         "protocol.html": _page("protocol", content=content),
         "data.html": _page("data", content=content),
     }
     seeds = {entry.digest: entry.seeds for entry in content.entries}
-    shared = {"root": "../", "content": content, "grids": grids, "seeds": seeds}
+    shared = {"root": "../", "content": content, "seeds": seeds}
     for board in content.boards:
-        near = by_section[board.key.section]
+        near = by_evaluator[board.key.section]
         others = [found for found in primary(content.boards) if found.key.dataset == board.key.dataset]
         figure = figures.get(board.key)
         pages[board_path(board.key)] = _page("board", **shared, board=board, near=near, others=others, figure=figure)
     for grid in grids:
-        near = [found for found in content.boards if found.key.section == grid.key.section]
+        near = by_evaluator[grid.key.section]
         pages[grid_path(grid)] = _page("grid", **shared, grid=grid, near=near, figure=figures.get(grid.key))
     on_boards = _boards_by_set(content.boards)
     for entry in content.entries:
         pages[entry_path(entry.digest)] = _page("entry", **shared, entry=entry, on=on_boards.get(entry.digest, []))
     return {path: text.encode("utf-8") for path, text in pages.items()}
+
+
+def _front(boards: Sequence[Board], found: Sequence[Shelf]) -> tuple[Shelf | None, list[Shelf]]:
+    """The shelf of the board that the front page shows, and the others, which it folds."""
+    shown = (boards[0].key.evaluator, boards[0].key.version) if boards else None
+    own = next((shelf for shelf in found if (shelf.evaluator, shelf.version) == shown), None)
+    return own, [shelf for shelf in found if shelf is not own]
 
 
 def _boards_by_set(boards: Sequence[Board]) -> dict[str, list[tuple[Board, Line]]]:
@@ -165,6 +183,7 @@ def _environment() -> Environment:
         "entry_path": entry_path,
         "grid_path": grid_path,
         "mark": mark,
+        "page_path": page_path,
         "preview_path": preview_path,
         "scale_of": _scale_of,
     }

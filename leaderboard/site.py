@@ -24,6 +24,7 @@ from leaderboard.grids import Grid, condition_grids, transfer_grids
 from leaderboard.pages import Content, Download, Figure, figure_path, preview_path, render, static_files
 from leaderboard.recipes import evaluator_notes, recipe_notes
 from leaderboard.sources import Source, read, rows_of
+from leaderboard.studies import without_parts
 from leaderboard.wording import per_class, track
 
 __all__ = ["Summary", "build"]
@@ -63,8 +64,9 @@ def build(roots: Sequence[Path], out: Path) -> Summary:
 def _site(source: Source) -> tuple[Content, dict[str, bytes]]:
     """The content of the pages, and every file by its path."""
     rows = rows_of(source.results)
-    found = boards(rows, source.cards)
-    transfer, conditions = transfer_grids(rows, source.cards), condition_grids(rows, source.cards)
+    paged = without_parts(rows)
+    found = boards(paged, source.cards)
+    transfer, conditions = transfer_grids(paged, source.cards), condition_grids(paged, source.cards)
     figures = [
         *(_accuracy(board) for board in primary(found) if any(line.cell.sets for line in board.lines)),
         *(_heatmap(grid) for grid in transfer if transferred(grid)),

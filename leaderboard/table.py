@@ -10,6 +10,7 @@ import pandas as pd
 from leaderboard.boards import Board, Line, boards
 from leaderboard.cells import Cell
 from leaderboard.sources import rows_of
+from leaderboard.studies import without_parts
 from leaderboard.text import shorten, visible
 
 __all__ = ["board_table"]
@@ -25,7 +26,7 @@ def board_table(results: pd.DataFrame) -> pd.DataFrame:
     where there is none of it. Columns that are the same everywhere are left out;
     full-data references stand last in each block, with the same number under every size.
     """
-    found = boards(rows_of(results), {})
+    found = boards(without_parts(rows_of(results)), {})
     found = [board for board in found if board.key.metric == METRIC] or found
     sizes = sorted({board.key.ipc for board in found}, key=lambda ipc: (ipc is None, ipc or 0))
     blocks: dict[tuple[str, ...], dict[int | None, Board]] = {}

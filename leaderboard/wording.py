@@ -9,25 +9,33 @@ from benchmark.statistics import Difference, Interval
 from leaderboard.boards import Line
 from leaderboard.cells import OURS, Cell, LineKey
 
-__all__ = ["between", "count", "details", "number", "per_class", "signed", "size", "status", "track"]
+__all__ = ["between", "count", "details", "digits", "number", "per_class", "signed", "size", "status", "track"]
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+DIGITS = {"bytes": 0, "1": 3, "rho": 3, "tau": 3, "nats": 3}
+"""Behind the point, by unit; two elsewhere."""
 TRACKS = {"hard": "hard labels", "soft": "soft labels", "teacher": "online teacher"}
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a true minus sign; a dash where there is none."""
+    """A number with a true minus sign and thousands apart; a dash where there is none."""
     if value is None or math.isnan(value):
         return ABSENT
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    return f"{value:,.{digits}f}".replace("-", MINUS).replace(",", THIN)
 
 
-def signed(found: Difference | None) -> str:
+def digits(unit: str) -> int:
+    """How many digits a number in a unit is told with, behind the point."""
+    return DIGITS.get(unit, 2)
+
+
+def signed(found: Difference | None, digits: int = 2) -> str:
     """A difference with its sign."""
     if found is None:
         return ABSENT
-    return f"{found.mean:+.2f}".replace("-", MINUS)
+    return f"{found.mean:+,.{digits}f}".replace("-", MINUS).replace(",", THIN)
 
 
 def between(found: Interval | Difference | None, digits: int = 2) -> str:
@@ -39,7 +47,7 @@ def between(found: Interval | Difference | None, digits: int = 2) -> str:
 
 def size(n_bytes: int | None) -> str:
     """Bytes with thousands apart, in full: equal bytes are to be seen as equal."""
-    return ABSENT if n_bytes is None else f"{n_bytes:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return ABSENT if n_bytes is None else f"{n_bytes:,}".replace(",", THIN)
 
 
 def per_class(ipc: int | None) -> str:
@@ -57,7 +65,7 @@ def track(name: str) -> str:
 def count(n: int, word: str) -> str:
     """`1 set`, `3 sets`; takes the plural."""
     plain = word.removesuffix("s") if not word.endswith("ies") else word.removesuffix("ies") + "y"
-    return f"{n:,} {plain if n == 1 else word}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{n:,} {plain if n == 1 else word}".replace(",", THIN)
 
 
 def status(found: Cell) -> str:

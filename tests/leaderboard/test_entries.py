@@ -113,28 +113,5 @@ def test_methods_that_gave_one_set_share_its_page(fake_store: Make) -> None:
             store.add_row(set=digest, method=method, seed=seed, distil_seed=2 if method == "k-means" else 0)
     found = entry_of(store)
     assert (found.methods, found.seeds) == (("class-mean", "k-means"), (0, 2))
-    [score] = found.scores
+    [[score]] = [block.scores for block in found.blocks]
     assert (score.cell.interval.n, len(found.rows)) == (3, 3)
-
-
-def test_an_evaluator_of_many_metrics_gets_a_table_of_its_own(fake_store: Make) -> None:
-    store = fake_store("store")
-    digest = store.add_set(card_of("dm", 10, 0))
-    shared = {"set": digest, "ipc": 10, "distil_seed": 0}
-    store.add_row(**shared)
-    for condition in ("gdumb, 5 steps", "replay, 5 steps"):
-        for number in range(5):
-            for seed in (0, 1):
-                row = {"evaluator": "continual-learning", "condition": condition, "metric": f"metric_{number}"}
-                store.add_row(**shared, **row, seed=seed, value=10.0 * number + seed)
-    store.add_row(
-        **shared, evaluator="continual-learning", condition="x", metric="bytes_kept", unit="bytes", seed=None, value=7.0
-    )
-    found = entry_of(store)
-    assert [score.first.evaluator for score in found.listed] == ["cross-architecture"]
-    (table,) = found.tables
-    assert sorted(metric for metric, _ in table.metrics) == ["bytes_kept", *(f"metric_{n}" for n in range(5))]
-    lines = {first.condition: cells for first, cells in table.lines}
-    at = table.metrics.index(("metric_3", "percent"))
-    cell, absent = lines["replay, 5 steps"][at], lines["x"][at]
-    assert cell is not None and (cell.interval.mean, cell.interval.n) == (30.5, 2) and absent is None

@@ -12,7 +12,7 @@ from benchmark.statistics import paired_difference, t_interval
 from leaderboard.boards import boards
 from leaderboard.cells import cell
 from leaderboard.sources import Card, rows_of
-from leaderboard.wording import between, count, details, number, per_class, signed, size, status, track
+from leaderboard.wording import between, count, details, digits, number, per_class, signed, size, status, track
 from tests.leaderboard.conftest import PLAIN
 
 
@@ -20,6 +20,12 @@ def test_numbers_have_a_true_minus_sign_and_absent_ones_a_dash() -> None:
     assert number(-1.25) == "\N{MINUS SIGN}1.25"
     assert number(91.25, 1) == "91.2"
     assert number(math.nan) == number(None) == "\N{EN DASH}"
+
+
+def test_numbers_have_the_digits_of_their_unit_and_thousands_apart() -> None:
+    assert number(25700.0, digits("bytes")) == "25\N{NARROW NO-BREAK SPACE}700"
+    assert number(0.5074, digits("1")) == "0.507"
+    assert number(91.25, digits("percent")) == "91.25"
 
 
 def test_differences_carry_their_sign() -> None:
