@@ -61,7 +61,7 @@ class Measurement:
         space = self.examples.space
         pixels = space.to_pixel(self.images[rows]).clamp(0, 1)
         examples = Examples(space.from_pixel(change(pixels)), self.labels[rows], space, self.examples.facts)
-        return Measurement(self.network, examples)
+        return Measurement(self.network, examples, self._forward)
 
     @cached_property
     def logits(self) -> torch.Tensor:
@@ -75,5 +75,17 @@ class Measurement:
         return self._passes(embed)
 
     def _passes(self, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """The function on all images, as many at a time as memory holds."""
+        found, at, size = [], 0, CHUNK
         with torch.inference_mode():
-            return torch.cat([function(chunk) for chunk in torch.split(self.images, CHUNK)])
+            while at < len(self.images):
+                try:
+                    found.append(function(self.images[at : at + size]))
+                except torch.OutOfMemoryError:
+                    if size == 1:
+                        raise
+                    size //= 2
+                    torch.cuda.empty_cache()
+                    continue
+                at += size
+        return torch.cat(found)
