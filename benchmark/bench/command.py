@@ -128,9 +128,9 @@ def write_page(found: Mapping[str, Measured], out: Path) -> None:
     from benchmark.bench import cells, figure, page
     from benchmark.durable import write_replacing
 
-    check = out / page.REFERENCE_CHECK
     known = list(cells.known().values())
-    stated = json.loads(check.read_text(encoding="utf-8")) if check.exists() else None
+    there = [name for name in page.CHECKS if (out / name).exists()]
+    stated = {name: json.loads((out / name).read_text(encoding="utf-8")) for name in there}
     if found:
         drawn = figure.draw([found[cell.name] for cell in known if cell.name in found])
         write_replacing(out / page.FIGURE, drawn.encode(), (out / page.FIGURE).parent)

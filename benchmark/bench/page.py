@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from benchmark.bench.cells import BenchCell
 from benchmark.bench.record import Measured, Spread, spread
 from benchmark.values import Json
 
-__all__ = ["FIGURE", "RECORD", "REFERENCE_CHECK", "render"]
+__all__ = ["CHECKS", "FIGURE", "PRECISION", "RECORD", "REFERENCE_CHECK", "render"]
 
 FIGURE = "images/performance.svg"
 RECORD = "evidence/performance.json"
 REFERENCE_CHECK = "evidence/reference_loop.json"
+PRECISION = "evidence/precision.json"
+CHECKS = (REFERENCE_CHECK, PRECISION)
+"""Evidence that the page tells beside the times."""
 """What tests/evidence/reference_loop.py writes. All three are relative to the page."""
 
 KINDS = {"cpu": "CPU", "cuda": "GPU"}
@@ -46,8 +50,10 @@ could do at best. `distillbench bench` measures all of it again and writes this 
 """
 
 
-def render(cells: Mapping[str, Measured], known: Iterable[BenchCell], check: Json | None = None) -> str:
-    """The page in Markdown. `known`: all committed cells; `check`: what REFERENCE_CHECK holds, where there is any."""
+def render(
+    cells: Mapping[str, Measured], known: Iterable[BenchCell], checks: Mapping[str, Json] = MappingProxyType({})
+) -> str:
+    """The page in Markdown. `known`: all committed cells; `checks`: what those of CHECKS hold that there are."""
     order = [cell for cell in known]
     found = [cells[cell.name] for cell in order if cell.name in cells]
     parts = [INTRODUCTION, *_warning(found)]
@@ -57,7 +63,8 @@ def render(cells: Mapping[str, Measured], known: Iterable[BenchCell], check: Jso
             parts += [f"## {kind}\n", _speed(here), _apart(here), _floor(here), _accuracy(here), _machines(here)]
     if found:
         parts.append(f"## Where the time goes\n\n![Shares of training and testing, reference and ours]({FIGURE})\n")
-    parts += [*_not_run([cell for cell in order if cell.name not in cells]), *_check(check)]
+    parts += _not_run([cell for cell in order if cell.name not in cells])
+    parts += [*_precision(checks.get(PRECISION)), *_check(checks.get(REFERENCE_CHECK))]
     return "\n".join(parts)
 
 
@@ -165,6 +172,34 @@ def _not_run(cells: Sequence[BenchCell]) -> Iterator[str]:
             yield f"On a {kind}; `{command}` produces them:\n"
             rows = ([f"`{c.name}`", c.title, f"{c.recipe}, {c.n_seeds} seeds", f"{c.bar:g}"] for c in names)
             yield _table(["cell", "what", "recipe", "bar: reference over ours"], rows)
+
+
+def _precision(study: Json | None) -> Iterator[str]:
+    """Whether networks trained in bfloat16 are as good."""
+    if study is None:
+        return
+    yield "## Is bfloat16 equal to float32?\n"
+    text = (
+        "Each seed is trained twice, from the same weights on the same images in the same order: eager in float32, and "
+        "compiled in bfloat16. Equal means that the 95 % interval of the mean difference lies within half a point. "
+        f"{study['n'].capitalize()}; {study['spread']} (`tests/evidence/precision.py`, [{PRECISION}]({PRECISION})). "
+        f"{study['device']}, torch {study['versions']['torch']}."
+    )
+    yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
+    head = ["cell", "float32, %", "bfloat16, %", "difference", "95 % interval", "seeds", "within half a point"]
+    rows = [
+        [
+            name,
+            f"{row['float32']:.2f}",
+            f"{row['bfloat16']:.2f}",
+            f"{row['difference']:+.2f}",
+            f"{row['low']:+.2f} to {row['high']:+.2f}",
+            str(row["n"]),
+            "yes" if study["details"]["held"][name] else "no",
+        ]
+        for name, row in study["value"].items()
+    ]
+    yield _table(head, rows)
 
 
 def _check(check: Json | None) -> Iterator[str]:

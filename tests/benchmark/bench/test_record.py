@@ -93,6 +93,20 @@ def test_a_bar_that_is_missed_is_called_so_and_shortened_ones_are_not_judged(mea
     assert "They are no measurement" in quick
 
 
+def test_the_page_tells_where_bfloat16_holds() -> None:
+    row = {"float32": 70.0, "bfloat16": 70.25, "difference": 0.25, "low": -0.1, "high": 0.6, "n": 40}
+    study = {
+        "value": {"digits mlp at 1": row},
+        "n": "seeds, paired",
+        "spread": "points",
+        "details": {"held": {"digits mlp at 1": False}},
+        "device": "a CPU",
+        "versions": {"torch": "2.15.0"},
+    }
+    text = page.render({}, known().values(), {page.PRECISION: study})
+    assert "| digits mlp at 1 | 70.00 | 70.25 | +0.25 | -0.10 to +0.60 | 40 | no |" in text
+
+
 def test_the_page_tells_how_the_reference_was_checked(measured: Made) -> None:
     row = {"theirs": 0.2, "ours": 0.22, "ratio": 1.1, "low": 1.05, "high": 1.2}
     check = {
@@ -102,7 +116,7 @@ def test_the_page_tells_how_the_reference_was_checked(measured: Made) -> None:
         "device": "A CPU",
         "versions": {"torch": "2.15.0"},
     }
-    text = page.render({}, known().values(), check)
+    text = page.render({}, known().values(), {page.REFERENCE_CHECK: check})
     assert "| CIFAR-10: training | 0.2000 | 0.2200 | 1.10 (1.05 to 1.20) |" in text
     assert "fair one" not in page.render({}, known().values())
 
@@ -117,9 +131,9 @@ def test_the_figure_shows_both_and_is_the_same_each_time(measured: Made) -> None
 
 def test_the_committed_page_follows_from_the_committed_record() -> None:
     docs = ROOT / "docs"
-    check = json.loads((docs / page.REFERENCE_CHECK).read_text(encoding="utf-8"))
+    checks = {name: json.loads((docs / name).read_text("utf-8")) for name in page.CHECKS if (docs / name).exists()}
     cells = record.read(docs / page.RECORD)
-    assert (docs / "performance.md").read_text(encoding="utf-8") == page.render(cells, known().values(), check), (
+    assert (docs / "performance.md").read_text(encoding="utf-8") == page.render(cells, known().values(), checks), (
         "write the page again: distillbench bench --page"
     )
     assert all(cell.cell.cut == 1 for cell in cells.values())
