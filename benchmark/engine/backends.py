@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 TABLE = Path(__file__).with_name("backends.toml")
-STUDIED = ("convnet", "mlp", "resnet18")
+STUDIED = ("convnet", "mlp")
 """Architectures for which the study of docs/performance.md finds bfloat16 equal to float32."""
 MANY = 8
 """Blocks of larger images for each worker from which on one-thread workers finish them sooner than all cores one by
