@@ -15,7 +15,7 @@ from benchmark.errors import InvalidInput
 from benchmark.synthetic_set import Array
 from benchmark.values import Outcome, digest, from_json, to_json
 
-__all__ = ["ARRAYS", "FORMAT", "encode", "read"]
+__all__ = ["ARRAYS", "FORMAT", "encode", "read", "read_cost"]
 
 FORMAT = 1
 ARRAYS = ".safetensors"
@@ -70,6 +70,12 @@ def read(file: Path, name: str) -> Outcome | None:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidInput):
         return None
+
+
+def read_cost(file: Path) -> dict[str, Any]:
+    """What stands beside an outcome that `read` takes: its cost."""
+    cost = json.loads(file.read_text(encoding="utf-8")).get("cost", {})
+    return cost if isinstance(cost, dict) else {}
 
 
 def _arrays(file: Path, sha256: str) -> dict[str, Array]:

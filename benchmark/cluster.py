@@ -60,6 +60,10 @@ class Cluster:
         """Worker processes, each of which does one piece of work at a time; those with a GPU where any has one."""
         return max(1, len(self._workers()))
 
+    @property
+    def start_seconds(self) -> float:
+        return 0.0
+
     def takes(self, one_thread: bool) -> bool:
         return True
 

@@ -244,7 +244,10 @@ class Runner:
                 self.report.n_trained += 1
             progress.advance(expected[block])
 
-        n_elsewhere = engine.run(todo, self.materials, done, say, self.workers)
+        # Which process trains a block changes nothing of its outcome, so a guess may decide.
+        saved = (self.workers.n - 1) * sum(expected[b] for b in todo if self.workers.takes(b.way.one_thread))
+        workers = self.workers if saved > self.workers.start_seconds else None
+        n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()

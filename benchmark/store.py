@@ -199,9 +199,18 @@ class Store:
 
         A damaged file counts as absent, so that its block is trained again.
         """
-        files = (file for root in self.roots for file in sorted(root.glob(f"outcomes/{name[:2]}/{name}-*.json")))
-        found = (_outcome_file.read(file, name) for file in files)
-        return next((outcome for outcome in found if outcome is not None), None)
+        return next((outcome for outcome, _ in self._outcomes(name)), None)
+
+    def read_cost(self, name: str) -> Mapping[str, Any]:
+        """What the outcome that `read_outcome` gives has cost: seconds, steps and the like; empty where none is."""
+        return next((_outcome_file.read_cost(file) for _, file in self._outcomes(name)), {})
+
+    def _outcomes(self, name: str) -> Iterator[tuple[Outcome, Path]]:
+        for root in self.roots:
+            for file in sorted(root.glob(f"outcomes/{name[:2]}/{name}-*.json")):
+                outcome = _outcome_file.read(file, name)
+                if outcome is not None:
+                    yield outcome, file
 
     def write_outcome(self, name: str, training: Any, outcome: Outcome, cost: Mapping[str, Any]) -> None:
         """Take an outcome in, arrays in a file beside it; a damaged one of its name and numerics is replaced.

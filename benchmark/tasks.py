@@ -58,6 +58,10 @@ class Pool(Protocol):
     def n(self) -> int:
         """Pieces of work that are done at a time."""
 
+    @property
+    def start_seconds(self) -> float:
+        """What it still costs to start it, at a guess; less work than that is done sooner in this process."""
+
     def takes(self, one_thread: bool) -> bool:
         """Whether work is for the pool that gets one thread on a CPU, or more; other work is done in this process."""
 

@@ -32,6 +32,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 PR_SET_PDEATHSIG = 1
 
+START_SECONDS = 4.0
+"""A process that imports torch."""
+
 _materials: Materials | None = None
 """In a worker: what its tasks work with."""
 
@@ -51,6 +54,11 @@ class Workers:
         self.devices = list(devices) or [str(materials.device)] * n
         self.takes_all = len(devices) > 1
         self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def start_seconds(self) -> float:
+        """Nothing once it runs; where it takes all work, it is started in any case."""
+        return 0.0 if self._pool is not None or self.takes_all else START_SECONDS
 
     def takes(self, one_thread: bool) -> bool:
         """Work for one thread; where each has a device of its own, all of it."""

@@ -26,6 +26,7 @@ from benchmark.bench.reference import now, train_and_test
 from benchmark.engine.training import build_network, fit
 from benchmark.errors import DistillBenchError, EnvironmentFault
 from benchmark.evaluator import accuracy_percent
+from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Stored
 
@@ -80,19 +81,27 @@ def tidy(asked: Cell, seed: int, materials: engine.Materials) -> Found:
 
 
 def ours(asked: Cell, materials: engine.Materials) -> Found:
-    """All seeds by the engine, in this process."""
+    """All seeds as `distillbench evaluate` trains them, its estimate and its worker processes included.
+
+    Where several seeds are trained side by side, training and testing have their shares of the whole time.
+    """
+    runner = Runner(materials.store, str(materials.device))
     started = now(materials.device)
-    done = [engine.run_block(block, materials) for block in engine.assign(engine.join([asked]), materials)]
+    errors = runner.train(engine.join([asked]), "cell")
+    runner.workers.close()
     seconds = now(materials.device) - started
-    outcomes = [outcome for found, _ in done for outcome in found]
+    outcomes = engine.outcomes(asked, materials.store)
     accuracies = [accuracy_percent(outcome) for outcome in outcomes]
     if len(accuracies) < len(asked.seeds) or any(value is None for value in accuracies):
-        raise EnvironmentFault(f"the engine gave no accuracy: {next((o.reason for o in outcomes if o.reason), '?')}.")
-    spent = {name: sum(float(cost[name]) for _, cost in done) for name in ("seconds", "test_seconds")}
+        reasons = [*errors.values(), *(outcome.reason for outcome in outcomes if outcome.reason), "?"]
+        raise EnvironmentFault(f"the engine gave no accuracy: {reasons[0]}.")
+    costs = [materials.store.read_cost(name) for block in engine.join([asked]) for name in block.names]
+    spent = {name: sum(float(cost[name]) for cost in costs) for name in ("seconds", "test_seconds")}
+    testing = spent["test_seconds"] / spent["seconds"]
     return {
         "seconds": seconds,
-        "train_seconds": spent["seconds"] - spent["test_seconds"],
-        "test_seconds": spent["test_seconds"],
+        "train_seconds": seconds * (1 - testing),
+        "test_seconds": seconds * testing,
         "accuracy_percent": accuracies,
         "numerics": outcomes[0].numerics,
     }

@@ -137,6 +137,12 @@ def test_an_outcome_comes_back_with_its_arrays(store: Store) -> None:
     assert found["losses"].dtype == np.float32, "float64 is stored as float32"
 
 
+def test_what_an_outcome_cost_stands_beside_it(store: Store) -> None:
+    assert store.read_cost(NAME) == {}
+    store.write_outcome(NAME, {"kind": "training"}, outcome(), {"seconds": 1.5})
+    assert store.read_cost(NAME) == {"seconds": 1.5}
+
+
 def test_an_outcome_without_arrays_is_one_file(store: Store) -> None:
     failed = Outcome(0, PROBE, "failed", {}, "the loss is nan", NUMERICS, "cpu")
     store.write_outcome(NAME, None, failed, {})

@@ -28,11 +28,11 @@ WAYS = (engine.Way("eager", "float32", one_thread=True), engine.Way("compiled", 
 EPOCHS = 300
 CELLS: tuple[tuple[str, int, str, int], ...] = (
     ("digits", 1, "convnet", 40),
-    ("digits", 10, "convnet", 40),
-    ("digits", 1, "mlp", 100),
-    ("digits", 10, "mlp", 100),
+    ("digits", 10, "convnet", 20),
+    ("digits", 1, "mlp", 40),
+    ("digits", 10, "mlp", 40),
     ("cifar10", 1, "convnet", 20),
-    ("cifar10", 1, "mlp", 40),
+    ("cifar10", 1, "mlp", 20),
 )
 """Dataset, images per class, architecture, seeds; each seed has its own random real images."""
 Cells = Sequence[tuple[str, int, str, int]]
