@@ -32,8 +32,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 PR_SET_PDEATHSIG = 1
 
-START_SECONDS = 4.0
-"""A process that imports torch."""
+START_SECONDS = 8.0
+"""Until all of them have imported torch and loaded what they work on."""
 
 _materials: Materials | None = None
 """In a worker: what its tasks work with."""
