@@ -107,9 +107,11 @@ class Run:
         return torch.from_numpy(self.dataset.split(self.real.split).images[rows]).to(self.device)
 
     def outcomes(self, cell: Cell) -> Outcomes:
-        """What `needs` asked for; raises TrainingDiverged where a training of it failed."""
-        blocks = engine.assign(engine.join([cell]), self.materials)
-        engine.run(engine.missing(blocks, self.materials.store), self.materials)
+        """What `needs` asked for, trained here, eagerly, if nobody did before.
+
+        Raises TrainingDiverged where a training of it failed.
+        """
+        engine.run(engine.missing(engine.join([cell]), self.materials.store), self.materials)
         found = engine.outcomes(cell, self.materials.store)
         bad = [outcome.reason for outcome in found if outcome.status != "ok"]
         if bad:

@@ -81,6 +81,8 @@ class Runner:
             self.workers = cluster.Cluster(scheduler, store, device)
         else:
             self.workers = self._processes(self.materials.device, workers)
+        self.n_workers = 1 if scheduler else self.workers.n
+        """Processes that share the cores of this machine; those of a cluster come and go, and have their own."""
         self.report = Report()
         self._trials: dict[Any, float] = {}
         self._refused: dict[Made, str] = {}
@@ -101,7 +103,7 @@ class Runner:
         """
         found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None]
-        self.train(engine.join(cell for made in todo for cell in making.needs(made)), "networks that baselines need")
+        self._train_needs(list(found), todo)
         expected = {made: self._distil_seconds(made) for made in todo}
         progress = Progress("distilling", sum(expected.values()) / self._pace(todo), len(todo))
         for made, digest_, fault in self._made(todo, expected, progress):
@@ -119,6 +121,13 @@ class Runner:
             progress.advance(expected[made] / self._pace(todo))
         progress.close()
         return {made: known for made, known in found.items() if known is not None}
+
+    def _train_needs(self, wanted: Sequence[Made], todo: Sequence[Made]) -> None:
+        """Train what the baselines of `todo` need; `wanted` are all sets of the plan, made or not."""
+        whole = engine.join(cell for made in wanted for cell in making.needs(made))
+        needed = {(cell.training, seed) for made in todo for cell in making.needs(made) for seed in cell.seeds}
+        blocks = [block for block in whole if (block.training, block.seed) in needed]
+        self.train(blocks, "networks that baselines need", whole)
 
     def _made(
         self, todo: Sequence[Made], expected: dict[Made, float], progress: Progress
@@ -209,7 +218,7 @@ class Runner:
         cells = [phases.with_sets(cell, known) for cell in cells]
         todo = [one for one, name in found.items() if name is None]
         cells = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells) + cells
-        blocks = engine.assign(engine.join(cells), self.materials, self.workers.n)
+        blocks = engine.assign(engine.join(cells), self.materials, self.n_workers)
         missing = [b for b in blocks if phases.made_in([b.training]) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
@@ -226,9 +235,17 @@ class Runner:
         evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
         return () if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
 
-    def train(self, blocks: Sequence[engine.Block], title: str) -> dict[tuple[Any, int], str]:
-        """Train the blocks that are missing; returns what went wrong, by training and seed."""
-        todo = engine.missing(engine.assign(blocks, self.materials, self.workers.n), self.store)
+    def train(
+        self, blocks: Sequence[engine.Block], title: str, whole: Sequence[engine.Block] = ()
+    ) -> dict[tuple[Any, int], str]:
+        """Train the blocks that are missing; returns what went wrong, by training and seed.
+
+        `whole`: all blocks of the plan, where `blocks` are but those that are still wanted; how each is computed goes
+        by all of them, so that a run that goes on after a kill computes as it began.
+        """
+        ways = dict(zip(whole or blocks, engine.assign(whole or blocks, self.materials, self.n_workers), strict=True))
+        blocks = list(dict.fromkeys(ways[block] for block in blocks))
+        todo = engine.missing(blocks, self.store)
         self.report.n_reused += len(blocks) - len(todo)
         errors: dict[tuple[Any, int], str] = {}
         if not todo:
@@ -245,8 +262,9 @@ class Runner:
             progress.advance(expected[block])
 
         # Which process trains a block changes nothing of its outcome, so a guess may decide.
-        saved = (self.workers.n - 1) * sum(expected[b] for b in todo if self.workers.takes(b.way.one_thread))
-        workers = self.workers if saved > self.workers.start_seconds else None
+        shared = [block for block in todo if self.workers.takes(block.way.one_thread)]
+        saved = (min(self.workers.n, len(shared)) - 1) * sum(expected[block] for block in shared)
+        workers = self.workers if saved >= self.workers.start_seconds else None
         n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere

@@ -42,6 +42,8 @@ __all__ = [
 TABLE = Path(__file__).with_name("backends.toml")
 STUDIED = ("convnet", "mlp")
 """Architectures for which the study of docs/performance.md finds bfloat16 equal to float32."""
+SIZES = {"width", "depth"}
+"""Options that leave an architecture what it is, only larger or smaller."""
 MANY = 8
 """Blocks of larger images for each worker from which on one-thread workers finish them sooner than all cores one by
 one."""
@@ -88,11 +90,16 @@ def _kinds(device: torch.device) -> tuple[str, ...]:
 
 
 def _rule(architecture: str, images: tuple[int, int, int], device: torch.device) -> Rule | None:
-    """The nearest line of the table for an architecture, by its text, and a size of image."""
-    wanted = (architecture.partition(":")[0], max(images[1:]) <= SMALL_SIDE)
+    """The nearest line of the table for an architecture, by its text, and a size of image.
+
+    Measured and studied were the architectures as they are; another norm or activation is another network.
+    """
+    name, options = architectures.parse(architecture)
+    if not set(options) <= SIZES:
+        return None
     for kind in _kinds(device):
         for rule in rules():
-            if (rule.device, rule.architecture, rule.small) == (kind, *wanted):
+            if (rule.device, rule.architecture, rule.small) == (kind, name, max(images[1:]) <= SMALL_SIDE):
                 return rule
     return None
 
@@ -106,7 +113,7 @@ def _has(question: str) -> bool:
 def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1) -> list[Block]:
     """The blocks of a whole plan, each with its way of computing."""
     todo = list(blocks)
-    large = [block for block in todo if not is_small(materials.facts(block.data))]
+    large = {block for block in todo if not is_small(materials.facts(block.data))}
     crowded = n_workers > 1 and len(large) >= MANY * n_workers and materials.device.type == "cpu"
     work: dict[tuple[Any, ...], float] = {}
     shapes = {block: _shape(block, materials) for block in todo}
@@ -155,9 +162,9 @@ def _work(block: Block, materials: Materials) -> float:
 def _way(shape: tuple[Any, ...], work: float, device: torch.device) -> Way:
     architecture, images, _, _, precision, *_ = shape
     rule = _rule(architecture, images, device)
-    if rule is None or work < rule.least or _refused(architecture, images):
+    if rule is None or work < rule.least or (precision == "float32" and rule.precision != "float32"):
         return EAGER
-    return Way("compiled", "float32" if precision == "float32" else rule.precision)
+    return EAGER if _refused(architecture, images) else Way("compiled", rule.precision)
 
 
 @functools.cache
@@ -180,8 +187,8 @@ def floating_operations(architecture: str, images: tuple[int, int, int], classes
     except DoesNotFit:
         return 0.0
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.empty(1, *images, device="meta"))
-    return float(counter.get_total_flops())
+        network(torch.empty(2, *images, device="meta"))  # of one image alone, batch norm could not be trained
+    return float(counter.get_total_flops()) / 2
 
 
 def _on_meta(architecture: str, images: tuple[int, int, int], classes: int) -> torch.nn.Module:

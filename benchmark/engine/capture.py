@@ -48,13 +48,14 @@ class Captured:
 
 def record_graph(function: Function, inputs: Sequence[torch.Tensor]) -> tuple[Callable[[], object], torch.Tensor]:
     """Record on the current GPU; returns what replays and the tensor it writes to."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            function(*inputs)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        output = function(*inputs)
-    return graph.replay, output
+    with torch.cuda.device(inputs[0].device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                function(*inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            output = function(*inputs)
+        return graph.replay, output

@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures
 from benchmark.engine.capture import Captured
+from benchmark.engine.compiler import keep_compiled_code
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.recipe import Recipe
@@ -108,7 +109,7 @@ def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         found = []
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():  # as it was compiled; otherwise it would be compiled anew
             flat = torch.cat([parameter.flatten() for parameter in parameters])
             for chunk in torch.split(images, TEST_BATCH):
                 n = len(chunk)
@@ -236,7 +237,10 @@ def _compile(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor,
 
     `n_state`: how many of the first arguments are changed in place.
     """
-    compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False)
+    keep_compiled_code()
+    # The number of threads is built into the code, so it must be part of what names it in the cache.
+    options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
+    compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)
     with torch.no_grad():
         compiled(*example)
         if n_state and example[0].is_cuda:

@@ -18,7 +18,7 @@ import torch
 
 from benchmark.progress import say
 
-__all__ = ["cache_folder", "why_not"]
+__all__ = ["cache_folder", "keep_compiled_code", "why_not"]
 
 SECONDS = 180
 """A child that takes longer has failed."""
@@ -35,10 +35,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distillbench" / "compiled"
 
 
+def keep_compiled_code() -> None:
+    """Have torch keep what it compiles in the user's cache folder, unless the user has named another."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder()))
+
+
 @functools.cache
 def why_not() -> str:
     """Why torch.compile is left out here, said on stderr once for each process; empty where it works."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder()))
+    keep_compiled_code()
     kept = cache_folder() / f"works-{_machine()}.txt"
     try:
         reason = kept.read_text(encoding="utf-8")

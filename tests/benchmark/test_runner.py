@@ -353,3 +353,48 @@ def test_teardown_leaves_no_checkpoints(tmp_path: Path, plugins: Path) -> None:
     assert list(store.root.glob("work/*")) == [] and list(store.root.glob("tmp/*")) == []
     hashes = {f: hashlib.sha256(f.read_bytes()).hexdigest() for f in store.root.glob("sets/*/*")}
     assert len(hashes) == 3 * len(store.set_digests())
+
+
+def test_what_is_left_of_a_plan_is_computed_as_the_whole_was(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table counts the work of all blocks, those that are done included."""
+    seen: list[int] = []
+
+    def assign(blocks: list[engine.Block], materials: Any, n_workers: int) -> list[engine.Block]:
+        seen.append(len(blocks))
+        return blocks
+
+    monkeypatch.setattr(engine, "assign", assign)
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=1)
+    stored = Stored(runner.make([Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)]).popitem()[1])
+    training = Training((Stage(Data((stored,))),), "mlp", recipe.load("tiny"))
+    whole = [engine.Block(training, seed, ()) for seed in range(5)]
+    seen.clear()
+    assert runner.train(whole[3:], "the rest", whole) == {}
+    assert seen == [5] and runner.report.n_trained + runner.report.n_reused == 2
+
+
+def test_a_pool_is_started_only_where_it_saves_time_and_a_cluster_always_gets_its_work(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[bool] = []
+
+    def run(blocks: Any, materials: Any, done: Any, warn: Any, workers: Any) -> int:
+        used.append(workers is not None)
+        return 0
+
+    monkeypatch.setattr(engine, "run", run)
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
+    stored = Stored(runner.make([Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)]).popitem()[1])
+    training = Training((Stage(Data((stored,))),), "mlp", recipe.load("tiny"))
+    blocks = [engine.Block(training, seed, ()) for seed in (0, 1)]
+    monkeypatch.setattr(engine, "missing", lambda blocks, store: list(blocks))
+    for seconds in (0.1, 100.0):
+        monkeypatch.setattr(runner.estimator, "seconds", lambda block, seconds=seconds: seconds)
+        runner.train(blocks, "some")
+    assert used == [False, True]
+    monkeypatch.setattr(type(runner.workers), "start_seconds", property(lambda self: 0.0))
+    monkeypatch.setattr(runner.workers, "n", 1)  # as a cluster with one worker
+    runner.train(blocks, "one worker")
+    assert used[-1]

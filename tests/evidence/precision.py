@@ -27,14 +27,17 @@ WITHIN = 0.5
 WAYS = (engine.Way("eager", "float32", one_thread=True), engine.Way("compiled", "bfloat16", one_thread=True))
 EPOCHS = 300
 CELLS: tuple[tuple[str, int, str, int], ...] = (
-    ("digits", 1, "convnet", 40),
+    ("digits", 1, "convnet", 100),
     ("digits", 10, "convnet", 20),
     ("digits", 1, "mlp", 40),
     ("digits", 10, "mlp", 40),
     ("cifar10", 1, "convnet", 20),
     ("cifar10", 1, "mlp", 20),
 )
-"""Dataset, images per class, architecture, seeds; each seed has its own random real images."""
+"""Dataset, images per class, architecture, seeds; each seed has its own random real images.
+
+The first cell was inconclusive at 40 seeds (-0.57 to +0.19), so it was taken to 100, the most that was planned.
+"""
 Cells = Sequence[tuple[str, int, str, int]]
 
 
@@ -60,7 +63,7 @@ def compare(bench: Bench, cells: Cells, epochs: int) -> Finding:
         progress.advance(1.0, names[block])
     progress.close()
     found = {_title(*cell[:3]): _compare(cell, seen) for cell in cells}
-    held = {name: row["low"] >= -WITHIN and row["high"] <= WITHIN for name, row in found.items()}
+    held = {name: bool(row["low"] >= -WITHIN and row["high"] <= WITHIN) for name, row in found.items()}
     tested = list(dict.fromkeys(architecture for _, _, architecture, _ in cells))
     return Finding(
         bar=f"bfloat16 minus float32: 95 % interval of the mean within {WITHIN} points for {', '.join(tested)}",
@@ -113,4 +116,4 @@ def _compare(cell: tuple[str, int, str, int], seen: dict[str, float]) -> dict[st
 def _interval(differences: Sequence[float]) -> tuple[float, float]:
     mean, n = statistics.fmean(differences), len(differences)
     half = stats.t.ppf(0.975, n - 1) * statistics.stdev(differences) / math.sqrt(n)
-    return round(mean - half, 3), round(mean + half, 3)
+    return round(float(mean - half), 3), round(float(mean + half), 3)

@@ -48,9 +48,17 @@ def test_what_is_in_no_table_runs_eagerly(materials: engine.Materials, stored: S
     assert {block.way for block in assign(_blocks(stored, "mlp", 50), materials)} == {engine.Way(one_thread=True)}
 
 
-def test_a_recipe_that_says_float32_gets_it(materials: engine.Materials, stored: Stored) -> None:
+def test_a_recipe_that_says_float32_is_not_computed_in_less(materials: engine.Materials, stored: Stored) -> None:
     blocks = assign(_blocks(stored, "convnet:width=64", 50, precision="float32"), materials)
-    assert {(block.way.backend, block.way.precision) for block in blocks} == {("compiled", "float32")}
+    assert {(block.way.backend, block.way.precision) for block in blocks} == {("eager", "float32")}
+
+
+@pytest.mark.parametrize("options", ["norm=layer", "activation=sigmoid", "pooling=max"])
+def test_another_form_of_an_architecture_is_in_no_table(
+    materials: engine.Materials, stored: Stored, options: str
+) -> None:
+    blocks = assign(_blocks(stored, f"convnet:{options},width=64", 50), materials)
+    assert {block.way.backend for block in blocks} == {"eager"}
 
 
 def test_a_network_that_cannot_be_compiled_runs_eagerly(materials: engine.Materials, stored: Stored) -> None:
@@ -86,6 +94,7 @@ def test_operations_are_those_counted_by_hand() -> None:
     convolutions = 2 * 128 * (3 * 9 * 32**2 + 128 * 9 * 16**2 + 128 * 9 * 8**2)
     assert floating_operations("convnet", (3, 32, 32), 10) == convolutions + 2 * 2048 * 10
     assert floating_operations("alexnet", (1, 4, 4), 10) == 0  # does not fit
+    assert floating_operations("resnet18:norm=batch", (1, 8, 8), 10) > 0  # ends in one pixel
 
 
 @pytest.mark.parametrize(
