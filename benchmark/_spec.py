@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,6 +103,12 @@ def canonical(name: str, values: Mapping[str, Value]) -> str:
 
 def keywords_of(file: Path, function: str) -> dict[str, Option]:
     """Keyword-only arguments of a module-level function, read from the file without importing it."""
+    return dict(_keywords(file, function, file.stat().st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=256)
+def _keywords(file: Path, function: str, changed: int) -> dict[str, Option]:
+    """Parsed once for each time that the file was `changed`."""
     for statement in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.FunctionDef) and statement.name == function:
             pairs = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmark import registry
 
 # Small networks gain nothing from a second thread, and lose much where another process has the core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,3 +40,14 @@ def real_data() -> Callable[[str], Path]:
         return _UNPACKED
 
     return root
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget afterwards which folders of plug-ins were added."""
+    monkeypatch.delenv(registry.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(registry, "_extra_folders", [])
+    registry._files.cache_clear()
+    yield
+    os.environ.pop(registry.ENVIRONMENT, None)
+    registry._files.cache_clear()

@@ -18,6 +18,7 @@ from benchmark import architectures
 from benchmark.bench.cells import BenchCell
 from benchmark.bench.reference import now
 from benchmark.datasets import DatasetFacts
+from benchmark.engine.backends import floating_operations
 
 __all__ = ["Operations", "count", "operations_of", "rates"]
 
@@ -42,12 +43,11 @@ def count(architecture: str, facts: DatasetFacts, batch: int = 2) -> Operations:
         network = architectures.build(architecture, facts.shape, len(facts.classes))
         images = torch.empty(batch, *facts.shape)
         labels = torch.zeros(batch, dtype=torch.int64)
-    with FlopCounterMode(display=False) as forward:
-        network(images)
     with FlopCounterMode(display=False) as step:
         loss = F.cross_entropy(network(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-    return Operations(forward.get_total_flops() // batch, step.get_total_flops() // batch)
+    forward = floating_operations(architecture, facts.shape, len(facts.classes))
+    return Operations(round(forward), step.get_total_flops() // batch)
 
 
 def operations_of(cell: BenchCell, facts: DatasetFacts) -> dict[str, int]:

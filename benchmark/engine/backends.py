@@ -25,7 +25,6 @@ from benchmark.engine.materials import Materials
 from benchmark.engine.process import SMALL_SIDE, is_small
 from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit
-from benchmark.recipe import Recipe
 
 __all__ = [
     "STUDIED",
@@ -120,13 +119,11 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1) ->
     for block, shape in shapes.items():
         if shape is not None:
             work[shape] = work.get(shape, 0.0) + _work(block, materials)
-    ways = {shape: _way(shape, done, materials.device) for shape, done in work.items()}
-    assigned = []
-    for block in todo:
-        way = ways.get(shapes[block], EAGER) if shapes[block] else EAGER  # type: ignore[arg-type]
-        small = block not in large
-        assigned.append(replace(block, way=replace(way, one_thread=small or crowded)))
-    return assigned
+    ways: dict[tuple[Any, ...] | None, Way] = {s: _way(s, done, materials.device) for s, done in work.items()}
+    return [
+        replace(block, way=replace(ways.get(shapes[block], EAGER), one_thread=crowded or block not in large))
+        for block in todo
+    ]
 
 
 def possible(block: Block, materials: Materials) -> Way:
@@ -136,18 +133,23 @@ def possible(block: Block, materials: Materials) -> Way:
 
 
 def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
-    """What one compiled step serves; None where there is no step that could be compiled."""
+    """What one compiled step serves; None where there is no step, or no line of the table."""
     training = block.training
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         return None
     facts, recipe = materials.facts(block.data), training.recipe
+    if _rule(training.architecture, facts.shape, materials.device) is None:
+        return None
     batch = min(recipe.batch_size, count_images(training.stages[0].stream, materials))
-    rule = (recipe.optimizer, recipe.momentum, recipe.nesterov, recipe.weight_decay)
-    return training.architecture, facts.shape, len(facts.classes), batch, recipe.precision, rule, _loss(recipe)
-
-
-def _loss(recipe: Recipe) -> tuple[Any, ...]:
-    return recipe.loss, recipe.label_smoothing
+    rule = (
+        recipe.optimizer,
+        recipe.momentum,
+        recipe.nesterov,
+        recipe.weight_decay,
+        recipe.loss,
+        recipe.label_smoothing,
+    )
+    return training.architecture, facts.shape, len(facts.classes), batch, recipe.precision, rule
 
 
 def _work(block: Block, materials: Materials) -> float:
@@ -160,7 +162,7 @@ def _work(block: Block, materials: Materials) -> float:
 
 
 def _way(shape: tuple[Any, ...], work: float, device: torch.device) -> Way:
-    architecture, images, _, _, precision, *_ = shape
+    architecture, images, _, _, precision, _ = shape
     rule = _rule(architecture, images, device)
     if rule is None or work < rule.least or (precision == "float32" and rule.precision != "float32"):
         return EAGER

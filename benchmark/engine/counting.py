@@ -20,7 +20,13 @@ def count_images(data: Data, materials: Materials) -> int:
 
 
 def count(images: Images, materials: Materials) -> int:
-    """How many images one of these values names."""
+    """How many images one of these values names; counted once."""
+    if images not in materials.counts:
+        materials.counts[images] = _counted(images, materials)
+    return materials.counts[images]
+
+
+def _counted(images: Images, materials: Materials) -> int:
     if isinstance(images, Stored):
         labels = labels_array(materials.store.read_set(images.digest))
         return len(labels) if images.classes is None else int(np.isin(labels, images.classes).sum())

@@ -61,7 +61,10 @@ class Materials:
     def __init__(self, store: Store, device: torch.device) -> None:
         self.store = store
         self.device = device
+        self.counts: dict[Images, int] = {}
+        """How many images these name, as far as they were counted (`counting`)."""
         self._datasets: dict[str, Dataset] = {}
+        self._dataset_of: dict[str, str] = {}
         self._examples: dict[tuple[Data, str], Examples] = {}
         self._real: dict[tuple[Real, Space], Examples] = {}
 
@@ -98,9 +101,11 @@ class Materials:
     def facts(self, data: Data) -> DatasetFacts:
         """The dataset that a plan's data come from."""
         first = data.images[0]
-        if isinstance(first, Stored):
-            return datasets.facts(self.store.read_card(first.digest).dataset)
-        return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
+        if not isinstance(first, Stored):
+            return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
+        if first.digest not in self._dataset_of:
+            self._dataset_of[first.digest] = self.store.read_card(first.digest).dataset
+        return datasets.facts(self._dataset_of[first.digest])
 
     def _pixels(self, real: Real) -> tuple[torch.Tensor, torch.Tensor, DatasetFacts]:
         dataset = self.dataset(real.dataset)

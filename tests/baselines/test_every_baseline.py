@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +115,6 @@ def test_the_page_tells_what_differs_from_each_source() -> None:
         assert section, f"no section on {name}"
         told = "Differs" in (registry.module("baseline", name).__doc__ or "")
         assert ("Differs:" in section[1]) == told, name
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget afterwards which folders of plug-ins were added."""
-    monkeypatch.delenv(registry.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(registry, "_extra_folders", [])
-    registry._files.cache_clear()
-    yield
-    os.environ.pop(registry.ENVIRONMENT, None)
-    registry._files.cache_clear()
 
 
 def test_the_file_at_the_end_of_the_page_is_a_baseline(own_registry: None, tmp_path: Path, new_run: RunMaker) -> None:

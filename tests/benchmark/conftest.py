@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import cli, datasets, registry, tensor_file
+from benchmark import cli, datasets, tensor_file
 from benchmark.space import PIXEL
 from benchmark.synthetic_set import Array, Card, SyntheticSet
 
@@ -78,17 +78,6 @@ def set_folder(tmp_path: Path) -> FolderMaker:
         return folder
 
     return write
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget afterwards which folders of plug-ins were added."""
-    monkeypatch.delenv(registry.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(registry, "_extra_folders", [])
-    registry._files.cache_clear()
-    yield
-    os.environ.pop(registry.ENVIRONMENT, None)
-    registry._files.cache_clear()
 
 
 @pytest.fixture
