@@ -20,6 +20,7 @@ import pytest
 
 from benchmark import cli, datasets, registry, results, tensor_file
 from benchmark.cli import cli as group
+from benchmark.commands import listing
 from benchmark.durable import write_replacing
 from benchmark.store import Store
 from benchmark.synthetic_set import SyntheticSet
@@ -462,12 +463,12 @@ def test_what_escapes_as_a_fault_of_the_machine_is_5(command: Command, monkeypat
     def unreadable(*arguments: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied", "/secret")
 
-    monkeypatch.setattr(cli, "listing", unreadable)
+    monkeypatch.setattr(listing, "listing", unreadable)
     refused(command("list"), 5, "error: /secret: Permission denied. Fix: check the file or folder")
 
 
 def test_our_own_bug_is_6_and_shows_where(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "listing", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(listing, "listing", lambda *arguments: 1 / 0)
     answer = command("list")
     assert answer.code == 6
     assert "ZeroDivisionError" in answer.err
@@ -478,7 +479,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(command: Command, monkeypatch: pyte
     def stopped(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "listing", stopped)
+    monkeypatch.setattr(listing, "listing", stopped)
     answer = command("list")
     assert answer.code == 130
     assert answer.err.strip() == "stopped. Run the same command again to go on."

@@ -1,0 +1,1 @@
+"""The commands of `distillbench`, one module for each group of them; benchmark/cli.py lists them."""
