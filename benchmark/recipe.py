@@ -71,8 +71,8 @@ class Recipe:
     batch_size: int = 256
     augmentation: str = "none"
     loss: str = "cross-entropy"
-    """`mean-squared-error`: between the outputs and the labels as probabilities, summed over classes. `der++:alpha=0.5,
-    beta=0.5` (`benchmark/loss.py`) differs from cross-entropy only where a stage has a memory."""
+    """`mean-squared-error`: between the outputs and the labels as probabilities, summed over classes. `der++`,
+    `zipf` and `crd` add to cross-entropy and have weights of their own (`benchmark/loss.py`)."""
     label_smoothing: float = 0.0
     statistics: str = "dataset"
     """Which of the dataset's named means and deviations standardise images that come in pixel space."""

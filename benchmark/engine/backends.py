@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmark import architectures, registry
+from benchmark import architectures, loss, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count_images
@@ -138,6 +138,8 @@ def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         return None
     facts, recipe = materials.facts(block.data), training.recipe
+    if loss.parse(recipe.loss).name in (loss.ZIPF, loss.CRD):  # no compiled step knows these
+        return None
     if _rule(training.architecture, facts.shape, materials.device) is None:
         return None
     batch = min(recipe.batch_size, count_images(training.stages[0].stream, materials))

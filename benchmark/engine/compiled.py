@@ -21,6 +21,7 @@ from benchmark.engine.capture import Captured
 from benchmark.engine.compiler import keep_compiled_code
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
+from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
 __all__ = ["CompiledSteps", "Shape", "compiled_forward", "shape_of"]
@@ -75,7 +76,9 @@ class CompiledSteps:
         self.moments.zero_()
         self.done = 0
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+    def step(
+        self, images: torch.Tensor, labels: torch.Tensor, rate: float, rows: torch.Tensor | slice = ALL
+    ) -> torch.Tensor:
         self.done += 1
         first = 1 - self.recipe.momentum**self.done if self.recipe.momentum else 1.0
         scalars = torch.tensor([rate, first, (1 - BETA2**self.done) ** 0.5]).to(self.flat.device, non_blocking=True)

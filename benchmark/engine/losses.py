@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from benchmark import loss
 from benchmark.recipe import Recipe
 
-__all__ = ["loss_of", "losses_of"]
+__all__ = ["contrast", "loss_of", "losses_of", "zipf"]
 
 
 def loss_of(recipe: Recipe, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -19,11 +20,53 @@ def losses_of(recipe: Recipe, outputs: torch.Tensor, labels: torch.Tensor) -> to
     """Each image's loss, (N,): outputs (N, K) before softmax, labels (N,) class ids or (N, K) probabilities.
 
     `mean-squared-error` is between the outputs themselves and the (smoothed) labels, summed over the classes, as in Hui
-    and Belkin (ICLR 2021), section 2, without their factors for many classes.
+    and Belkin (ICLR 2021), section 2, without their factors for many classes. DER++ and CRD are cross-entropy here:
+    what they add hangs on a memory, or on a teacher.
     """
-    if recipe.loss != "mean-squared-error":  # DER++ is cross-entropy here: what it adds hangs on a memory
-        return F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing, reduction="none")
     n_classes = outputs.shape[1]
-    targets = F.one_hot(labels, n_classes).to(outputs.dtype) if labels.ndim == 1 else labels
-    targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / n_classes
-    return (outputs - targets).square().sum(dim=1)
+    if recipe.loss == "mean-squared-error":
+        targets = F.one_hot(labels, n_classes).to(outputs.dtype) if labels.ndim == 1 else labels
+        targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / n_classes
+        return (outputs - targets).square().sum(dim=1)
+    found = F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+    if not recipe.loss.startswith(loss.ZIPF):
+        return found
+    wanted = loss.parse(recipe.loss)
+    classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
+    return found + wanted["weight"] * zipf(outputs, classes, wanted["power"])
+
+
+def zipf(outputs: torch.Tensor, classes: torch.Tensor, power: float) -> torch.Tensor:
+    """KL(z | softmax of the other classes' outputs), (N,); z falls as rank^-power in the network's own ranking of them.
+
+    Source: Zipf's label smoothing (Liang et al., ECCV 2022), equations 2 to 4, ranks by logits. outputs (N, K), classes
+    (N,) are left out; of one or two classes it is 0.
+    """
+    others = outputs.scatter(1, classes[:, None], -torch.inf).sort(dim=1, descending=True).values[:, :-1]
+    ranks = torch.arange(1, outputs.shape[1], device=outputs.device, dtype=outputs.dtype)
+    law = ranks**-power / (ranks**-power).sum()
+    return (law * (law.log() - F.log_softmax(others, dim=1))).sum(dim=1)
+
+
+def contrast(
+    students: torch.Tensor, teachers: torch.Tensor, classes: torch.Tensor, temperature: float, n_images: int
+) -> torch.Tensor:
+    """Contrastive distillation of a batch, (): its embeddings (N, E) of unit length, and its classes (N,).
+
+    Source: Tian, Krishnan and Isola (ICLR 2020), equations 10, 18 and 19: h(t, s) = e^(t.s / temperature) / (the same
+    + n / M) is the belief that both are of one image, n being the negatives of an image and M the `n_images` of the
+    whole set; -log h of each pair plus -log(1 - h) of its negatives, anchored at the student and at the teacher.
+
+    Differs: negatives are the images of other classes in the batch, not 16,384 of a memory bank, for a synthetic set
+    is seldom larger than a batch.
+    """
+    negatives = classes[:, None] != classes[None, :]
+    n = negatives.sum(dim=1).clamp(min=1).to(students.dtype)
+    scores = students @ teachers.T / temperature - torch.log(n / n_images)[:, None]
+
+    def anchored(scores: torch.Tensor) -> torch.Tensor:
+        pushed = torch.where(negatives, F.logsigmoid(-scores), 0.0).sum(dim=1)
+        return -(F.logsigmoid(scores.diagonal()) + pushed).mean()
+
+    back = teachers @ students.T / temperature - torch.log(n / n_images)[:, None]
+    return anchored(scores) + anchored(back)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from benchmark import datasets, registry
+from benchmark import datasets, loss, registry
 from benchmark.datasets import Dataset, DatasetFacts
 from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
@@ -33,6 +33,8 @@ class Examples:
     space: Space
     """What the network sees."""
     facts: DatasetFacts
+    hints: torch.Tensor | None = None
+    """(N, F) float32: the teacher's features of each image, where the loss asks for them."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -47,7 +49,7 @@ class Examples:
             return self
         is_raw = self.images.dtype == torch.uint8
         images = self.images if is_raw else _converted(self.images, self.space, space)
-        return Examples(images, self.labels, space, self.facts)
+        return Examples(images, self.labels, space, self.facts, self.hints)
 
 
 def into_space(images: torch.Tensor, space: Space) -> torch.Tensor:
@@ -65,7 +67,7 @@ class Materials:
         """How many images these name, as far as they were counted (`counting`)."""
         self._datasets: dict[str, Dataset] = {}
         self._dataset_of: dict[str, str] = {}
-        self._examples: dict[tuple[Data, str], Examples] = {}
+        self._examples: dict[tuple[Data, str, bool], Examples] = {}
         self._real: dict[tuple[Real, Space], Examples] = {}
 
     def dataset(self, name: str) -> Dataset:
@@ -75,7 +77,7 @@ class Materials:
 
     def training_examples(self, data: Data, recipe: Recipe) -> Examples:
         """The union of a plan's images, in one space, on the device."""
-        key = (data, recipe.statistics)
+        key = (data, recipe.statistics, loss.parse(recipe.loss).name == loss.CRD)
         if key not in self._examples:
             if len(self._examples) > 64:
                 self._examples.clear()
@@ -128,13 +130,15 @@ class Materials:
             images, labels, _, _ = parts[0]
             if parts[0][2] == PIXEL and images.dtype != torch.uint8:
                 images = space.from_pixel(images)
+        hints = None
         if teacher is not None:
             from benchmark.engine.teachers import labels_of  # which builds on this module
 
-            labels = labels_of(teacher, images, space, self)
+            labels, hints = labels_of(teacher, images, space, self)
         if images.numel() <= SMALL:
             images = into_space(images, space)
-        return Examples(images, labels, space, facts)
+        kept = hints if loss.parse(recipe.loss).name == loss.CRD else None
+        return Examples(images, labels, space, facts, kept)
 
     def _part(self, images: Images, labels: str) -> tuple[torch.Tensor, torch.Tensor, Space, DatasetFacts]:
         if isinstance(images, Made):

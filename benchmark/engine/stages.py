@@ -89,9 +89,11 @@ def fit_stages(
     """Train stage after stage, yielding the moments reached: none before the first step, `stage-0`, …, `end`.
 
     Every stage runs the recipe's whole schedule on its stream with a new optimizer. Raises TrainingDiverged at the end
-    of a stage whose last loss is no finite number.
+    of a stage whose last loss is no finite number, UsageError for the loss `crd`.
     """
     wanted, kept = loss.parse(recipe.loss), _Kept()
+    if wanted.name == loss.CRD:
+        raise UsageError("the loss `crd` is for a training of one stage.")
     last, epoch, step = len(stages) - 1, 0, 0
     yield ()
     for number, stage in enumerate(stages):
@@ -171,7 +173,7 @@ def _loss(
         return own
     again = loss_of(place.recipe, outputs[-1], memory.labels[drawn[-1]])
     if wanted.name == loss.DER:
-        return own + wanted.alpha * F.mse_loss(outputs[1], logits[drawn[0]]) + wanted.beta * again
+        return own + wanted["alpha"] * F.mse_loss(outputs[1], logits[drawn[0]]) + wanted["beta"] * again
     n_own, n_again = len(outputs[0]), len(outputs[1])
     return (n_own * own + n_again * again) / (n_own + n_again)
 

@@ -9,7 +9,10 @@ import torch
 from benchmark.engine.losses import loss_of
 from benchmark.recipe import Recipe
 
-__all__ = ["EagerSteps", "Steps", "make_optimizer"]
+__all__ = ["ALL", "EagerSteps", "Steps", "make_optimizer"]
+
+ALL = slice(None)
+"""Every training image."""
 
 
 class Steps(Protocol):
@@ -18,10 +21,13 @@ class Steps(Protocol):
     def reset(self) -> None:
         """Forget the momentum."""
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+    def step(
+        self, images: torch.Tensor, labels: torch.Tensor, rate: float, rows: torch.Tensor | slice = ALL
+    ) -> torch.Tensor:
         """Learn from a batch, augmented already: (b, C, H, W) float32 with (b,) ids or (b, K) probabilities.
 
-        Returns the batch's mean loss as a tensor (), so that nothing waits for the device.
+        `rows` says which of the training images these are. Returns the batch's mean loss as a tensor (), so that
+        nothing waits for the device.
         """
 
 
@@ -42,16 +48,26 @@ class EagerSteps:
     def __init__(self, network: torch.nn.Module, recipe: Recipe) -> None:
         self.network = network
         self.recipe = recipe
-        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.parameters = self.learned()
         self.reset()
+
+    def learned(self) -> list[torch.nn.Parameter]:
+        """What is trained."""
+        return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+
+    def loss(self, images: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor | slice) -> torch.Tensor:
+        """The mean loss of a batch, ()."""
+        return loss_of(self.recipe, self.network(images), labels)
 
     def reset(self) -> None:
         self.optimizer = make_optimizer(self.recipe, self.parameters)
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+    def step(
+        self, images: torch.Tensor, labels: torch.Tensor, rate: float, rows: torch.Tensor | slice = ALL
+    ) -> torch.Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(self.recipe, self.network(images), labels)
+        loss = self.loss(images, labels, rows)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

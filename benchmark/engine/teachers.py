@@ -1,4 +1,4 @@
-"""Labels that a teacher gives: its network is read from the store, and run on a student's images in its own space.
+"""Labels and features that a teacher gives: its network, from the store, is run on a student's images in its own space.
 
 A teacher is an ordinary training with seed 0 whose weights were kept (phase 2 of a run). Its labels are computed on the
 images as they are, before any augmentation, once for each set, and stay fixed while the student trains.
@@ -41,13 +41,17 @@ def network_of(teacher: Training, materials: Materials) -> tuple[torch.nn.Module
     return network.eval(), examples.space
 
 
-def labels_of(teacher: Training, images: torch.Tensor, space: Space, materials: Materials) -> torch.Tensor:
-    """Probabilities (N, K), float32, of images (N, C, H, W): uint8 pixels, or floats in `space`."""
+def labels_of(
+    teacher: Training, images: torch.Tensor, space: Space, materials: Materials
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (N, K) and features (N, F), float32, of images (N, C, H, W): uint8 pixels, or floats in `space`."""
     network, own = network_of(teacher, materials)
 
-    def seen(chunk: torch.Tensor) -> torch.Tensor:
+    def seen(chunk: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         pixels = chunk.float() / 255 if chunk.dtype == torch.uint8 else space.to_pixel(chunk)
-        return torch.softmax(network(own.from_pixel(pixels)).float(), dim=1)
+        features: torch.Tensor = network.embed(own.from_pixel(pixels))  # type: ignore[operator]
+        return torch.softmax(network.classifier(features).float(), dim=1), features.float()  # type: ignore[operator]
 
     with torch.no_grad():
-        return torch.cat([seen(chunk) for chunk in torch.split(images, CHUNK)])
+        probabilities, features = zip(*map(seen, torch.split(images, CHUNK)), strict=True)
+    return torch.cat(probabilities), torch.cat(features)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmark import architectures, augmentation
+from benchmark import architectures, augmentation, loss
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps, Steps
@@ -34,8 +34,14 @@ def n_steps(recipe: Recipe, n_images: int) -> int:
     return recipe.n_epochs(n_images) * recipe.n_batches(n_images)
 
 
-def _steps_of(network: torch.nn.Module, architecture: str, examples: Examples, recipe: Recipe, way: Way) -> Steps:
+def _steps_of(
+    network: torch.nn.Module, architecture: str, examples: Examples, recipe: Recipe, way: Way, seed: int
+) -> Steps:
     """How a network is to learn from examples; `architecture` is its text."""
+    if loss.parse(recipe.loss).name == loss.CRD:
+        from benchmark.engine.contrast import ContrastSteps
+
+        return ContrastSteps(network, recipe, examples, seed)
     if way.backend == "eager":
         return EagerSteps(network, recipe)
     from benchmark.engine.compiled import CompiledSteps, shape_of
@@ -75,10 +81,10 @@ def fit(
     augment = augmentation.build(recipe.augmentation, flip=examples.facts.flip)
     device = examples.images.device
     mean, std = (torch.tensor(part, device=device) for part in (examples.space.mean, examples.space.std))
-    steps = _steps_of(network, architecture, examples, recipe, way)
+    steps = _steps_of(network, architecture, examples, recipe, way, seed)
     n, epochs = len(examples), recipe.n_epochs(len(examples))
     total, step = n_steps(recipe, n), 0
-    loss = torch.zeros(())
+    found = torch.zeros(())
     yield 0
     for epoch in range(epochs):
         network.train()
@@ -88,11 +94,12 @@ def fit(
             images = examples.take(rows)
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
-            loss = steps.step(images, examples.labels[rows], recipe.learning_rate_at(step, total, epoch))
+            rate = recipe.learning_rate_at(step, total, epoch)
+            found = steps.step(images, examples.labels[rows], rate, rows)
             step += 1
         yield epoch + 1
-    if not math.isfinite(loss.item()):
-        raise TrainingDiverged(f"the loss is {loss.item()} after {epochs} epochs")
+    if not math.isfinite(found.item()):
+        raise TrainingDiverged(f"the loss is {found.item()} after {epochs} epochs")
 
 
 def batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:

@@ -1,4 +1,7 @@
-"""Is bfloat16 equal to float32 for ResNet18? As `precision`, with a fifth of the epochs, for it costs more."""
+"""Is bfloat16 equal to float32 for ResNet18? As `precision`, with a fifth of the epochs, for it costs more.
+
+On CIFAR-10 alone: images of 8x8 shrink to lone pixels in it, of which an instance norm leaves nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from tests.evidence.bench import Bench, Finding
 from tests.evidence.precision import compare
 
 EPOCHS = 60
-CELLS = (("digits", 1, "resnet18", 40), ("digits", 10, "resnet18", 40), ("cifar10", 1, "resnet18", 20))
+CELLS = (("cifar10", 1, "resnet18", 20),)
 
 
 def measure(bench: Bench) -> Finding:
