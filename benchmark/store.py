@@ -6,6 +6,7 @@
     outcomes/ab/<key>-<seed>-<probe>-<numerics>.json   (arrays beside it in .safetensors)
     results/ab/<id>.json                      derived rows of one set under one evaluator
     results.parquet, results.csv              all of them, collected
+    status/ab/<sha256 of its bytes>.json      what is said of a set: states.py
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
     locks/<name>.lock                         work that a living process has in hand
@@ -30,12 +31,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmark import _outcome_file, durable, tensor_file
 from benchmark._strict import parse_json, read_bytes, shown
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.results import frame, merged, rows_of, write_tables
+from benchmark.states import Record, State, read_records, states_of
 from benchmark.synthetic_set import CARD_LIMIT, Card, SyntheticSet
 from benchmark.values import Outcome, canonical_json
 
@@ -158,9 +160,34 @@ class Store:
 
     def _set_folder(self, digest_: str) -> Path:
         card = self._find("sets", digest_, "card.json")
-        if card is None:
-            raise InvalidInput(f"there is no set {digest_[:12]}… in {self.root}. See `distillbench list set`.")
-        return card.parent
+        return card.parent if card else self._missing(digest_)
+
+    def _missing(self, digest_: str) -> NoReturn:
+        raise InvalidInput(f"there is no set {digest_[:12]}… in {self.root}. See `distillbench list set`.")
+
+    # What is said of sets
+
+    def write_status(self, record: Record) -> str:
+        """Take a status record in; returns its id. Raises InvalidInput where it cannot be stored."""
+        content = record.to_bytes()
+        self._prepare()
+        durable.write_once(self.root / "status" / record.id[:2] / f"{record.id}.json", content, self.staging)
+        return record.id
+
+    def states(self) -> dict[str, State]:
+        """The state of every set that is stored, or of which something is said, sorted by digest."""
+        places = {name: self._set_folder(name) for name in self.set_digests()}
+        return states_of(read_records(self.roots), places, self._scored())
+
+    def state(self, digest_: str) -> State:
+        """The state of one set; raises InvalidInput where it is neither stored nor spoken of."""
+        places = {digest_: self._set_folder(digest_)} if self.has_set(digest_) else {}
+        found = states_of(read_records(self.roots, only=digest_), places, self._scored())
+        return found.get(digest_) or self._missing(digest_)
+
+    def _scored(self) -> set[str]:
+        """Digests of the sets that have a result with a value."""
+        return {row["set"] for row in self._all_rows() if row["status"] == "ok"}
 
     # What baselines made
 
@@ -261,8 +288,11 @@ class Store:
 
     def results(self) -> pd.DataFrame:
         """All result rows of this store and its fallbacks, each once, in one table of `results.COLUMNS`."""
+        return merged(frame(self._all_rows()))
+
+    def _all_rows(self) -> Iterator[dict[str, Any]]:
         files = {file.name: file for root in reversed(self.roots) for file in root.glob("results/*/*.json")}
-        return merged(frame(row for name in sorted(files) for row in self._rows(files[name])))
+        return (row for name in sorted(files) for row in self._rows(files[name]))
 
     def _rows(self, file: Path) -> list[dict[str, Any]]:
         """The rows of a file; of a damaged one none, and a line that says so: they can be derived again."""

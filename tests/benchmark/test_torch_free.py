@@ -67,6 +67,7 @@ TORCH_FREE = [
     "benchmark.recipe",
     "benchmark.registry",
     "benchmark.results",
+    "benchmark.states",
     "benchmark.statistics",
     "benchmark.store",
     "benchmark.submission",
