@@ -55,12 +55,15 @@ def compare(bench: Bench, cells: Cells, epochs: int) -> Finding:
     progress = Progress("precision", float(len(todo)), len(todo))
     names = {block: name for name, block in todo.items()}
     workers = Workers(cores(), bench.runner.materials)
-    for block, accuracy, fault in workers.map(Task(accuracy_of), list(todo.values())):
-        if fault is not None or accuracy is None:
-            raise RuntimeError(f"{names[block]}: {fault}")
-        seen[names[block]] = accuracy
-        write_replacing(done, json.dumps(seen).encode(), bench.folder)
-        progress.advance(1.0, names[block])
+    try:
+        for block, accuracy, fault in workers.map(Task(accuracy_of), list(todo.values())):
+            if fault is not None or accuracy is None:
+                raise RuntimeError(f"{names[block]}: {fault}")
+            seen[names[block]] = accuracy
+            write_replacing(done, json.dumps(seen).encode(), bench.folder)
+            progress.advance(1.0, names[block])
+    finally:
+        workers.close()  # a pool that goes on would hold a failed bar up
     progress.close()
     found = {_title(*cell[:3]): _compare(cell, seen) for cell in cells}
     held = {name: bool(row["low"] >= -WITHIN and row["high"] <= WITHIN) for name, row in found.items()}
