@@ -101,19 +101,19 @@ def test_every_number_stands_in_the_publications() -> None:
         pytest.skip("the published numbers are not beside this checkout (../shared/data)")
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         known = [row for row in csv.DictReader(file) if row["eval_arch"] == "ConvNetD3"]
-    seen = {(r["method"].split(" (")[0], r["dataset"], int(r["ipc"]), float(r["value"])) for r in known if r["value"]}
-    with_sd = {
-        (r["method"].split(" (")[0], r["dataset"], int(r["ipc"]), float(r["value"]), float(r["std"]))
-        for r in known
-        if r["std"]
-    }
+    keys = [(row["method"].split(" (")[0], row["dataset"], row["ipc"], row["value"], row["std"]) for row in known]
+    seen = {(m, d, ipc, float(value), None) for m, d, ipc, value, _ in keys if _is_number(value)}
+    seen |= {(m, d, ipc, float(value), float(sd)) for m, d, ipc, value, sd in keys if _is_number(value) and sd}
     for table in map(tables.load, tables.names()):
         for cell in table.cells:
             method = METHODS.get(cell.baseline, cell.baseline.upper())
             for one in cell.published:
-                key = (method, DATASETS[cell.dataset], cell.ipc, one.value)
+                key = (method, DATASETS[cell.dataset], str(cell.ipc), one.value, one.sd)
                 assert key in seen, f"{table.name}/{cell.name}: {key}"
-                assert one.sd is None or (*key, one.sd) in with_sd, f"{table.name}/{cell.name}: {key} ± {one.sd}"
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 CELL = """
