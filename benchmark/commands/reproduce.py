@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark import registry
 from benchmark._tables import show
 from benchmark.commands._shared import (
     REPOSITORY,
     as_json,
+    carry_out,
     every_option,
     finish,
     n_workers,
@@ -19,6 +24,7 @@ from benchmark.commands._shared import (
     on_device,
     open_store,
     runner_of,
+    show_estimate,
 )
 from benchmark.errors import UsageError
 
@@ -35,7 +41,9 @@ __all__ = ["reproduce"]
 @click.option("--dry-run", is_flag=True, help="Say what would be run and how long it would take here.")
 @click.option("--stored", is_flag=True, help="Run nothing; compare what the store holds.")
 @click.option("--write", is_flag=True, help="Write docs/reproduction.md and its record, with what was measured now.")
-@click.option("--out", type=click.Path(), help="With --write: the folder. Default: docs/ of this checkout.")
+@click.option("--reference", is_flag=True, help="Build the reference store instead, from its plan, and pack it.")
+@click.option("--plan", "plan_name", metavar="PLAN", help="With --reference: another plan than `reference`.")
+@click.option("--out", type=click.Path(), help="Folder of --write (docs/) or of --reference (artifacts/reference).")
 @n_workers
 @on_cluster
 @on_device
@@ -44,14 +52,23 @@ __all__ = ["reproduce"]
 def reproduce(table: str | None, cells: tuple[str, ...], **named: Any) -> None:
     """Run what a published TABLE lacks, and show ours beside it: difference, standard error, verdict.
 
-    Without a TABLE the tables are listed. Killed at any moment and started again, it goes on where it was.
+    Without a TABLE the tables are listed. Killed at any moment and started again, it goes on where it was. With
+    --reference the sets and scores that ship with the repository are made anew, in a store of their own, and packed.
 
     \b
     Examples:
       distillbench reproduce
       distillbench reproduce selection --cell random-cifar10-1 --dry-run
       distillbench reproduce dc --cell cifar10-1 --write
+      distillbench reproduce --reference
     """
+    if named["reference"]:
+        if table or cells or named["stored"] or named["write"]:
+            raise UsageError("--reference builds a store; a table, --cell, --stored and --write do not go with it.")
+        _reference(named)
+        return
+    if named["plan_name"]:
+        raise UsageError("--plan goes with --reference. To carry out a plan: `distillbench evaluate --plan`.")
     from benchmark.reproduce import page, record, tables
 
     docs = Path(named["out"]) if named["out"] else REPOSITORY / "docs"
@@ -80,6 +97,37 @@ def reproduce(table: str | None, cells: tuple[str, ...], **named: Any) -> None:
         finish(report)
 
 
+def _reference(named: dict[str, Any]) -> None:
+    """Carry the plan out in a store that reads no other, and pack it where nothing failed."""
+    from benchmark import _requests, packing
+    from benchmark.store import Store
+
+    for folder in named["plugins"]:
+        registry.add_folder(folder)
+    chosen = _requests.plan_of(named["plan_name"] or "reference")
+    own = Store(named["store"] or _cache() / "reference")
+    if named["dry_run"]:
+        runner = runner_of(own, named)
+        estimate = runner.estimate(chosen.jobs, chosen.made)
+        runner.workers.close()
+        show_estimate(estimate, named["as_json"])
+        return
+    finish(carry_out(runner_of(own, named), chosen))
+    place = Path(named["out"]) if named["out"] else REPOSITORY / "artifacts" / "reference"
+    packed = packing.pack(own, place)
+    if named["as_json"]:
+        click.echo(json.dumps(asdict(packed)))
+        return
+    click.echo(
+        f"{place}: {packed.n_sets} sets, {packed.n_outcomes} outcomes ({packed.n_left_out} with arrays left out), "
+        f"{packed.n_files} files, {packed.n_bytes / 2**20:.1f} MiB"
+    )
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distillbench"
+
+
 def _listed(found: Any) -> list[dict[str, Any]]:
     """One row for each table: how many of its published numbers read what."""
     from benchmark.reproduce import page, tables, verdict
@@ -94,19 +142,12 @@ def _listed(found: Any) -> list[dict[str, Any]]:
 
 
 def _dry_run(opened: Store, named: dict[str, Any], asked: Sequence[TableCell]) -> None:
-    import json
-    from dataclasses import asdict
-
     from benchmark.reproduce import measure
-    from benchmark.runner import describe
 
     runner = runner_of(opened, named)
     estimate = measure.estimate(runner, asked)
     runner.workers.close()
-    if named["as_json"]:
-        click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}))
-    else:
-        click.echo(describe(estimate))
+    show_estimate(estimate, named["as_json"])
 
 
 def _run(opened: Store, named: dict[str, Any], asked: Sequence[TableCell]) -> Any:

@@ -102,7 +102,7 @@ def test_every_number_stands_in_the_publications() -> None:
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         known = [row for row in csv.DictReader(file) if row["eval_arch"] == "ConvNetD3"]
     keys = [(row["method"].split(" (")[0], row["dataset"], row["ipc"], row["value"], row["std"]) for row in known]
-    seen = {(m, d, ipc, float(value), None) for m, d, ipc, value, _ in keys if _is_number(value)}
+    seen: set[Any] = {(m, d, ipc, float(value), None) for m, d, ipc, value, _ in keys if _is_number(value)}
     seen |= {(m, d, ipc, float(value), float(sd)) for m, d, ipc, value, sd in keys if _is_number(value) and sd}
     for table in map(tables.load, tables.names()):
         for cell in table.cells:
