@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -30,6 +30,9 @@ class Augmentation(ABC):
 
     A field named `flip` says whether mirroring leaves the class of an image as it is; `build` sets it by the dataset.
     """
+
+    on_pixels: ClassVar[bool] = False
+    """Whether `apply` goes to pixels and back by `mean` and `std`, and so is none for images in a whitened space."""
 
     @abstractmethod
     def draw(self, n: int, shape: Shape, generator: torch.Generator, shared: bool = False) -> Draws:

@@ -74,7 +74,7 @@ def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, t
         "numerics": engine.numerics(materials.device),
     }
     synthetic = _with_provenance(synthetic, made, built, cost)
-    name = store.write_set(synthetic, preview.draw(synthetic))
+    name = store.write_set(synthetic, preview.draw(synthetic, materials.dataset(made.real.dataset)))
     store.write_made(key, MadeRecord(to_json(made), name, cost))
     store.clear_work(key)
     return name

@@ -19,7 +19,7 @@ __all__ = ["QUICK", "Job", "Plan", "has_quick_form", "load", "load_evaluator", "
 
 PLANS = Path(__file__).resolve().parent / "plans"
 MAKE_FIELDS = {"baselines", "preset", "dataset", "ipc", "bytes", "distil_seeds"}
-EVALUATE_FIELDS = {"evaluator", "recipe", "quick", "baselines", "ipc", "distil_seeds"}
+EVALUATE_FIELDS = {"evaluator", "recipe", "quick", "baselines", "dataset", "ipc", "distil_seeds"}
 QUICK = "/quick"
 """End of an evaluator's name in the rows of its quick form, which never share a table with whole ones."""
 
@@ -142,7 +142,13 @@ def _jobs(table: Mapping[str, Any], made: Iterable[Made]) -> Iterator[Job]:
 
 
 def _wanted(table: Mapping[str, Any], made: list[Made]) -> Iterator[Made]:
-    """The sets that one [[evaluate]] table means: all, or those of some baselines, sizes and seeds."""
+    """The sets that one [[evaluate]] table means: all, or those of some baselines, of a dataset, sizes and seeds."""
+    if "dataset" in table:
+        named = datasets.facts(_text(table, "dataset")).name
+        of_all, made = made, [one for one in made if one.real.dataset == named]
+        if not made:
+            known = ", ".join(dict.fromkeys(one.real.dataset for one in of_all))
+            raise UsageError(f"[[evaluate]] names dataset {named!r}, but no [[make]] makes a set of it. Made: {known}.")
     there = list(dict.fromkeys(one.baseline for one in made))
     baselines = _names(table, "baselines") if "baselines" in table else there
     for one in baselines:

@@ -10,6 +10,7 @@ import io
 import numpy as np
 
 from benchmark import datasets
+from benchmark.datasets import Dataset
 from benchmark.synthetic_set import Array, SyntheticSet, labels_array
 
 __all__ = ["draw"]
@@ -22,9 +23,12 @@ SIDE = 48
 GAP = 2
 
 
-def draw(synthetic: SyntheticSet) -> bytes | None:
-    """PNG bytes; None where the card's decoder has no drawing, or its space is not pixels yet."""
-    pixels = _pixels(synthetic)
+def draw(synthetic: SyntheticSet, dataset: Dataset | None = None) -> bytes | None:
+    """PNG bytes; None where the card's decoder has no drawing.
+
+    A whitened set has one only beside its dataset, which gives the matrix back to pixels.
+    """
+    pixels = _pixels(synthetic, dataset)
     if pixels is None:
         return None
     labels = labels_array(synthetic)
@@ -35,18 +39,20 @@ def draw(synthetic: SyntheticSet) -> bytes | None:
     return _png(_mosaic(pixels, rows))
 
 
-def _pixels(synthetic: SyntheticSet) -> Array | None:
+def _pixels(synthetic: SyntheticSet, dataset: Dataset | None) -> Array | None:
     """(N, C, H, W) uint8."""
-    card = synthetic.card
+    card, space = synthetic.card, synthetic.card.space
     if card.decoder.name == "indices":
         images: Array = datasets.load(card.dataset).train.images[synthetic.tensors["indices"].astype(np.int64)]
         return images
-    if card.decoder.name != "identity" or card.space.kind == "zca":
+    if space.kind == "zca" and space.variant == "kornia" and dataset is not None:
+        space = space.bound(dataset)
+    if card.decoder.name != "identity" or (space.kind == "zca" and space.whitening is None):
         return None
     images = synthetic.tensors["images"]
     if images.dtype == np.uint8:
         return images
-    return np.rint(np.clip(card.space.to_pixel(images.astype(np.float32)), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(space.to_pixel(images.astype(np.float32)), 0, 1) * 255).astype(np.uint8)
 
 
 def _mosaic(pixels: Array, rows: list[Array]) -> Array:

@@ -69,6 +69,10 @@ class Run:
         chosen = self.facts.statistics.get(statistics, self.facts.statistics["dataset"])
         return Space("standardized", chosen.mean, chosen.std)
 
+    def whitened(self, eps: float = 0.1) -> Space:
+        """The ZCA space of the train split, ready to convert (`benchmark/whitening.py`)."""
+        return Space("zca", variant="kornia", eps=eps).bound(self.dataset)
+
     def generator(self, purpose: str, *position: int) -> torch.Generator:
         """A CPU generator of its own for this purpose and position; the same for the same seed."""
         return engine.generator(self.seed, f"distil/{purpose}", *position)

@@ -207,11 +207,14 @@ class Runner:
             blocks = engine.join([*found, *cells])
             self.train([block for block in blocks if (block.training, block.seed) in wanted], "teachers")
 
-    def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = ()) -> Estimate:
-        """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written."""
+    def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = (), more: Sequence[Cell] = ()) -> Estimate:
+        """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written.
+
+        `more`: cells beside those of the jobs.
+        """
         wanted = list(dict.fromkeys([*made, *(job.images for job in jobs if isinstance(job.images, Made))]))
         found = {one: making.find(one, self.store) for one in wanted}
-        cells = [cell for job in jobs for cell in self._planned(job, found)]
+        cells = [*more, *(cell for job in jobs for cell in self._planned(job, found))]
         beside = [one for one in phases.made_in(cell.training for cell in cells) if one not in found]
         found |= {one: making.find(one, self.store) for one in beside}
         known = {one: name for one, name in found.items() if name is not None}

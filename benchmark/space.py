@@ -7,11 +7,15 @@ the space of its set; real test images are converted to match. Works on numpy ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmark._strict import shown
 from benchmark.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from benchmark.datasets import Dataset
+    from benchmark.whitening import Whitening
 
 __all__ = ["KINDS", "PIXEL", "Space"]
 
@@ -33,6 +37,8 @@ class Space:
     variant: str = ""
     """`zca`: whose whitening; it is recomputed from the train split, never stored."""
     eps: float = 0.0
+    whitening: Whitening | None = field(default=None, compare=False, repr=False)
+    """`zca`: its matrix, once `bound`; no part of what the space is."""
 
     def to_json(self) -> dict[str, Any]:
         """The card's form: only the fields that the kind uses."""
@@ -61,13 +67,34 @@ class Space:
         if stored["kind"] == "zca":
             if stored["variant"] not in ZCA_VARIANTS:
                 raise InvalidInput(f"space: variant is {shown(stored['variant'])}; allowed: {', '.join(ZCA_VARIANTS)}.")
-            return cls("zca", variant=stored["variant"], eps=_numbers([stored["eps"]], "eps")[0])
+            eps = _numbers([stored["eps"]], "eps")[0]
+            if not eps > 0:
+                raise InvalidInput(f"space: eps is {eps}; it must be above 0, or the whitening may divide by nought.")
+            return cls("zca", variant=stored["variant"], eps=eps)
         return PIXEL
+
+    def bound(self, dataset: Dataset) -> Space:
+        """The same space, ready to convert: of `zca` the matrix is computed from the dataset's train split.
+
+        Raises InvalidInput for the variant `kip`, which scales every image to length 1 and so leads nowhere back.
+        """
+        if self.kind != "zca":
+            return self
+        if self.variant != "kornia":
+            raise InvalidInput(
+                f"sets whitened as {self.variant!r} does it are stored and listed, but not trained on: it scales "
+                "each image by its own length, which cannot be undone. Store the images in pixel or standardized space."
+            )
+        from benchmark import whitening
+
+        return replace(self, whitening=whitening.of(dataset, self.eps))
 
     def to_pixel(self, images: Array) -> Array:
         """Stored numbers (N, C, H, W) to pixels; not clipped, since distilled images overshoot."""
         if self.kind == "pixel":
             return images
+        if self.kind == "zca":
+            return self._matrix().restore(images)  # type: ignore[no-any-return]
         mean, std = self._columns(images)
         return images * std + mean  # type: ignore[no-any-return]
 
@@ -75,16 +102,20 @@ class Space:
         """Pixels (N, C, H, W) in 0..1 to this space."""
         if self.kind == "pixel":
             return images
+        if self.kind == "zca":
+            return self._matrix().whiten(images)  # type: ignore[no-any-return]
         mean, std = self._columns(images)
         return (images - mean) / std  # type: ignore[no-any-return]
 
+    def _matrix(self) -> Whitening:
+        if self.whitening is None:
+            raise InvalidInput(
+                "a zca space says which whitening, not its matrix. Fix: convert by `space.bound(dataset)`."
+            )
+        return self.whitening
+
     def _columns(self, like: Any) -> tuple[Any, Any]:
         """mean and std shaped (1, C, 1, 1), of the array type, dtype and device of `like`."""
-        if self.kind != "standardized":
-            raise InvalidInput(
-                f"sets in {self.kind} space are stored and listed, but not trained on yet. "
-                "Store the images in pixel or standardized space instead."
-            )
         if hasattr(like, "new_tensor"):
             return like.new_tensor(self.mean).view(1, -1, 1, 1), like.new_tensor(self.std).view(1, -1, 1, 1)
         import numpy as np

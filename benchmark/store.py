@@ -10,6 +10,7 @@
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
     locks/<name>.lock                         work that a living process has in hand
+    packed/<digest>.parquet                   outcomes of the reference store (packed.py)
 
 Sets, made and outcomes are immutable and content-addressed: first come, first kept, and two stores merge by copying
 their files together; what is damaged counts as absent and is replaced when it comes again. Hashes cover what is
@@ -33,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from benchmark import _outcome_file, durable, tensor_file
+from benchmark import _outcome_file, durable, packed, tensor_file
 from benchmark._strict import parse_json, read_bytes, shown
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.results import frame, merged, rows_of, write_tables
@@ -230,14 +231,17 @@ class Store:
 
     def read_cost(self, name: str) -> Mapping[str, Any]:
         """What the outcome that `read_outcome` gives has cost: seconds, steps and the like; empty where none is."""
-        return next((_outcome_file.read_cost(file) for _, file in self._outcomes(name)), {})
+        found = next((found for _, found in self._outcomes(name)), {})
+        return _outcome_file.read_cost(found) if isinstance(found, Path) else found
 
-    def _outcomes(self, name: str) -> Iterator[tuple[Outcome, Path]]:
+    def _outcomes(self, name: str) -> Iterator[tuple[Outcome, Path | Mapping[str, Any]]]:
+        """Outcomes of this name, each with its file, or, where it is packed, with its cost."""
         for root in self.roots:
             for file in sorted(root.glob(f"outcomes/{name[:2]}/{name}-*.json")):
                 outcome = _outcome_file.read(file, name)
                 if outcome is not None:
                     yield outcome, file
+            yield from packed.outcomes(root, name)
 
     def write_outcome(self, name: str, training: Any, outcome: Outcome, cost: Mapping[str, Any]) -> None:
         """Take an outcome in, arrays in a file beside it; a damaged one of its name and numerics is replaced.

@@ -59,6 +59,7 @@ _SIGNED = range(OPERATIONS.index("shear-x"), OPERATIONS.index("sharpness") + 1)
 class RandAugment(Augmentation):
     """`num_ops` operations one after the other, each drawn uniformly for each image."""
 
+    on_pixels = True
     num_ops: int = 2
     magnitude: int = 9
     """Which of the `bins` strengths: 0 the weakest, bins - 1 the strongest."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +16,7 @@ from benchmark.errors import UsageError
 
 if TYPE_CHECKING:
     from benchmark.plan import Plan
-    from benchmark.runner import Report, Runner
+    from benchmark.runner import Estimate, Report, Runner
     from benchmark.store import Store
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "on_device",
     "open_store",
     "runner_of",
+    "show_estimate",
     "site_folder",
 ]
 
@@ -91,6 +94,13 @@ def carry_out(runner: Runner, chosen: Plan) -> Report:
         f"{report.n_rows} result rows, in {duration(report.seconds)}"
     )
     return report
+
+
+def show_estimate(estimate: Estimate, as_json: bool) -> None:
+    """What a dry run prints."""
+    from benchmark.runner import describe
+
+    click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else describe(estimate))
 
 
 def finish(report: Report) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from benchmark.commands._shared import (
     on_device,
     open_store,
     runner_of,
+    show_estimate,
     site_folder,
 )
 from benchmark.errors import UsageError
@@ -127,10 +127,6 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
 
 
 def _dry_run(runner: Runner, chosen: Plan, as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from benchmark.runner import describe
-
     estimate = runner.estimate(chosen.jobs, chosen.made)
     runner.workers.close()
-    click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else describe(estimate))
+    show_estimate(estimate, as_json)

@@ -134,7 +134,7 @@ def possible(block: Block, materials: Materials) -> Way:
 
 def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
     """What one compiled step serves; None where there is no step, or no line of the table."""
-    training = block.training
+    training = materials.as_carried(block.training)
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         return None
     facts, recipe = materials.facts(block.data), training.recipe
@@ -156,7 +156,7 @@ def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
 
 def _work(block: Block, materials: Materials) -> float:
     """Floating-point operations of a block's training and tests."""
-    facts, recipe = materials.facts(block.data), block.training.recipe
+    facts, recipe = materials.facts(block.data), materials.as_carried(block.training).recipe
     n = count_images(block.training.stages[0].stream, materials)
     tests = sum(facts.n_train if p.data.split == "train" else facts.n_test for p in block.probes if p.data is not None)
     forward = floating_operations(block.training.architecture, facts.shape, len(facts.classes))

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -88,7 +88,9 @@ def _device_name(device: torch.device) -> str:
 
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
-    training, device = block.training, materials.device
+    device = materials.device
+    block = replace(block, training=materials.as_carried(block.training))
+    training = block.training
     started, test_seconds = _now(device), 0.0
     prepare(device, block.way.one_thread)
     stages: Sequence[StageExamples] = ()

@@ -40,7 +40,8 @@ class Estimator:
 
     def seconds(self, block: Block) -> float:
         """Expected wall seconds of a block; 0 where its architecture does not fit."""
-        training, recipe = block.training, block.training.recipe
+        training = self.materials.as_carried(block.training)
+        recipe = training.recipe
         total = image = 0.0
         for stage in training.stages or (Stage(block.data),):
             n_images = count_images(stage.stream, self.materials)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +75,20 @@ class Materials:
             self._datasets[name] = datasets.load(name)
         return self._datasets[name]
 
+    def as_carried(self, training: Training) -> Training:
+        """The training as it is run: a recipe that uses what a set carries takes rate, epochs and batch from it.
+
+        Only of one set that is trained on alone; its digest covers what it carries, so the training's name needs not.
+        """
+        images = training.stages[0].stream.images if len(training.stages) == 1 else ()
+        if training.recipe.carried != "use" or len(images) != 1 or not isinstance(images[0], Stored):
+            return training
+        carried = dict(self.store.read_card(images[0].digest).schedule or {})
+        if "epochs" in carried:
+            carried |= {"passes": None, "min_steps": 0}
+        recipe = training.recipe
+        return replace(training, recipe=recipe.vary(name=recipe.name, **carried)) if carried else training
+
     def training_examples(self, data: Data, recipe: Recipe) -> Examples:
         """The union of a plan's images, in one space, on the device."""
         key = (data, recipe.statistics, loss.parse(recipe.loss).name == loss.CRD)
@@ -91,7 +105,8 @@ class Materials:
             if len(self._real) > 8:
                 self._real.clear()
             images, labels, facts = self._pixels(real)
-            self._real[key] = Examples(into_space(images, space), labels, space, facts)
+            bound = space.bound(self.dataset(real.dataset))
+            self._real[key] = Examples(into_space(images, bound), labels, bound, facts)
         return self._real[key]
 
     def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
@@ -161,7 +176,7 @@ class Materials:
             kept = torch.isin(ids, torch.tensor(stored.classes))
             images, targets = images[kept], targets[kept]
         images = images if images.dtype == torch.uint8 else images.float()
-        return images.to(self.device), targets.to(self.device), card.space, dataset.facts
+        return images.to(self.device), targets.to(self.device), card.space.bound(dataset), dataset.facts
 
 
 def _network_space(facts: DatasetFacts, recipe: Recipe) -> Space:

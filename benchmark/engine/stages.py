@@ -24,7 +24,7 @@ from benchmark.engine.draws import generator
 from benchmark.engine.losses import loss_of
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.steps import make_optimizer
-from benchmark.engine.training import batches, n_steps
+from benchmark.engine.training import augmentation_of, batches, n_steps
 from benchmark.errors import TrainingDiverged, UsageError
 from benchmark.loss import Loss
 from benchmark.recipe import Recipe
@@ -120,7 +120,7 @@ class _Place:
 def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Tensor, place: _Place) -> torch.Tensor:
     """Run one stage and return the loss of its last step."""
     recipe, stream = place.recipe, stage.stream
-    augment = augmentation.build(recipe.augmentation, flip=stream.facts.flip)
+    augment = augmentation_of(recipe, stream)
     mean, std = (stream.images.new_tensor(part, dtype=torch.float32) for part in (stream.space.mean, stream.space.std))
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = make_optimizer(recipe, parameters)

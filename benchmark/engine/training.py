@@ -15,10 +15,10 @@ from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps, Steps
 from benchmark.engine.way import EAGER, Way
-from benchmark.errors import TrainingDiverged
+from benchmark.errors import DoesNotFit, TrainingDiverged
 from benchmark.recipe import Recipe
 
-__all__ = ["batches", "build_network", "fit", "forward_of", "n_steps"]
+__all__ = ["augmentation_of", "batches", "build_network", "fit", "forward_of", "n_steps"]
 
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
@@ -78,7 +78,7 @@ def fit(
     The caller measures between the steps of this iterator. `architecture` is needed where the way is not eager. Raises
     TrainingDiverged at the end when the last loss is no finite number; a loss that was NaN once stays NaN.
     """
-    augment = augmentation.build(recipe.augmentation, flip=examples.facts.flip)
+    augment = augmentation_of(recipe, examples)
     device = examples.images.device
     mean, std = (torch.tensor(part, device=device) for part in (examples.space.mean, examples.space.std))
     steps = _steps_of(network, architecture, examples, recipe, way, seed)
@@ -100,6 +100,16 @@ def fit(
         yield epoch + 1
     if not math.isfinite(found.item()):
         raise TrainingDiverged(f"the loss is {found.item()} after {epochs} epochs")
+
+
+def augmentation_of(recipe: Recipe, examples: Examples) -> augmentation.Augmentation:
+    """The recipe's augmentation for these images; raises DoesNotFit where it needs pixels and they are whitened."""
+    augment = augmentation.build(recipe.augmentation, flip=examples.facts.flip)
+    if augment.on_pixels and not examples.space.mean:
+        raise DoesNotFit(
+            f"augmentation {recipe.augmentation!r} varies pixels; this set is in {examples.space.kind} space"
+        )
+    return augment
 
 
 def batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:

@@ -54,6 +54,14 @@ def test_a_plan_scores_every_set_unless_it_names_some(tmp_path: Path) -> None:
     )
 
 
+def test_a_table_may_be_about_the_sets_of_one_dataset(tmp_path: Path) -> None:
+    both = MAKE + MAKE.replace('"digits"', '"mnist"')
+    found = load(tmp_path, both + EVALUATE + 'dataset = "mnist"\n')
+    assert [job.images.real.dataset for job in found.jobs if isinstance(job.images, Made)] == ["mnist"]
+    with pytest.raises(InvalidInput, match=r"names dataset 'svhn', but no .* Made: digits, mnist"):
+        load(tmp_path, both + EVALUATE + 'dataset = "svhn"\n')
+
+
 def test_a_table_may_name_several_evaluators_and_a_few_sets(tmp_path: Path) -> None:
     text = MAKE.replace("ipc = 1", "ipc = [1, 10]\ndistil_seeds = [0, 1, 2]")
     several = EVALUATE.replace('"cross-architecture"', '["cross-architecture", "augmentation"]')

@@ -66,6 +66,16 @@ def test_indices_show_the_real_images(make_set: SetMaker) -> None:
 
 def test_what_has_no_drawing_gives_none(make_set: SetMaker) -> None:
     assert preview.draw(make_set(space=Space("zca", variant="kip", eps=0.1))) is None
+    assert preview.draw(make_set(space=Space("zca", variant="kornia", eps=0.1))) is None
+
+
+def test_a_whitened_set_beside_its_dataset_is_drawn_in_pixels(make_set: SetMaker) -> None:
+    dataset = datasets.load("digits")
+    pixels = dataset.train.images[::100].astype(np.float32) / 255
+    space = Space("zca", variant="kornia", eps=0.1)
+    tensors = {"images": space.bound(dataset).from_pixel(pixels), "labels": np.arange(10)}
+    drawn = preview.draw(make_set(tensors=tensors, space=space), dataset)
+    assert drawn == preview.draw(make_set(tensors={"images": pixels, "labels": np.arange(10)}))
     assert preview.draw(make_set(decoder=Decoder("from-outside"))) is None
 
 

@@ -140,11 +140,6 @@ def test_standardized_means_subtract_the_mean_and_divide_by_the_deviation() -> N
     assert space.to_pixel(pixels).ravel().tolist() == [0.75, 2.0]
 
 
-def test_a_space_that_is_not_trained_in_yet_says_so() -> None:
-    with pytest.raises(InvalidInput, match="sets in zca space are stored and listed, but not trained on yet"):
-        Space("zca", variant="kip", eps=0.1).to_pixel(np.zeros((1, 1, 1, 1)))
-
-
 @pytest.mark.parametrize(
     "stored",
     [
