@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark._seal import unsealed
 from benchmark.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -134,12 +135,12 @@ def write_tables(table: pd.DataFrame, root: Path, staging: Path) -> tuple[Path, 
 def rows_of(file: Path) -> list[dict[str, Any]]:
     """The rows of one stored results file; raises InvalidInput where it holds something else."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = unsealed(json.loads(file.read_text(encoding="utf-8")))
         rows: list[dict[str, Any]] = stored["rows"]
         wrong = [name for row in rows for name, kind in COLUMNS.items() if type(row[name]) not in _PLAIN[kind]]
         if wrong or any(len(row) != len(COLUMNS) for row in rows):
             raise ValueError(f"column {wrong[0]!r} has another type" if wrong else "it has columns of another version")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidInput) as fault:
         raise InvalidInput(
             f"{file} holds no result rows ({str(fault)[:100]}). Fix: delete it, and evaluate its set again."
         ) from fault

@@ -428,9 +428,9 @@ def test_a_set_of_some_classes_alone_is_4(command: Command, place: Path, set_fol
 
 
 def test_a_newer_store_is_5_whatever_is_asked(command: Command, place: Path, set_folder: FolderMaker) -> None:
-    (place / "FORMAT").write_text('{"format": 2}')
+    (place / "FORMAT").write_text('{"format": 3}')
     for arguments in (["list", "set"], ["submit", str(set_folder())], ["evaluate", "abcd"], ["leaderboard"]):
-        refused(command(*arguments, "--store", place), 5, "has format 2, this version knows 1. Fix: update")
+        refused(command(*arguments, "--store", place), 5, "has format 3, this version knows 2. Fix: update")
 
 
 def test_a_full_disk_is_5_and_leaves_the_store_as_it_was(
@@ -441,9 +441,9 @@ def test_a_full_disk_is_5_and_leaves_the_store_as_it_was(
     def full(*arguments: Any) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for where, name in ((os, "fsync"), (Path, "write_bytes")):
+    for name in ("fsync", "write"):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(where, name, full)
+            patched.setattr(os, name, full)
             refused(command("submit", folder, "--store", place), 5, "No space left on device. Fix: free some space")
         assert listing(place) == before
     assert command("submit", folder, "--store", place).code == 0
