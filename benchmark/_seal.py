@@ -28,7 +28,9 @@ def unsealed(stored: Any) -> dict[str, Any]:
         raise InvalidInput("it holds no JSON object.")
     body = {key: value for key, value in stored.items() if key != SEAL}
     if SEAL in stored and stored[SEAL] != _hash(body):
-        raise InvalidInput("its content does not fit its sha256: it was damaged or edited. See `distillbench store fsck`.")
+        raise InvalidInput(
+            "its content does not fit its sha256: it was damaged or edited. See `distillbench store fsck`."
+        )
     return body
 
 

@@ -17,7 +17,7 @@ from benchmark.errors import InvalidInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Score", "frame", "merged", "row", "rows_of", "to_csv", "write_tables"]
+__all__ = ["COLUMNS", "Score", "frame", "in_bytes", "merged", "row", "rows_of", "to_csv", "write_tables"]
 
 COLUMNS: dict[str, str] = {
     "dataset": "string",
@@ -118,18 +118,23 @@ def to_csv(table: pd.DataFrame) -> str:
     return guarded.to_csv(index=False, lineterminator="\n")
 
 
-def write_tables(table: pd.DataFrame, root: Path, staging: Path) -> tuple[Path, Path]:
-    """Write results.parquet and results.csv under `root`, replacing older ones whole."""
+def in_bytes(table: pd.DataFrame) -> tuple[bytes, bytes]:
+    """The content of results.parquet and of results.csv; the same rows give the same bytes."""
     import io
-
-    from benchmark.durable import write_replacing
 
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    parquet, csv = root / "results.parquet", root / "results.csv"
-    write_replacing(parquet, buffer.getvalue(), staging)
-    write_replacing(csv, to_csv(table).encode(), staging)
-    return parquet, csv
+    return buffer.getvalue(), to_csv(table).encode()
+
+
+def write_tables(table: pd.DataFrame, root: Path, staging: Path) -> tuple[Path, Path]:
+    """Write results.parquet and results.csv under `root`, replacing older ones whole."""
+    from benchmark.durable import write_replacing
+
+    places = root / "results.parquet", root / "results.csv"
+    for place, content in zip(places, in_bytes(table), strict=True):
+        write_replacing(place, content, staging)
+    return places
 
 
 def rows_of(file: Path) -> list[dict[str, Any]]:

@@ -88,11 +88,13 @@ class Store:
             raise InvalidInput(f'{file} is damaged ({fault}). Fix: write {{"format": {FORMAT}}} into it.') from fault
         except OSError as fault:
             raise EnvironmentFault(f"cannot read store {self.root}: {fault.strerror}. Fix: mend or move it.") from fault
+        if found < 1:
+            raise InvalidInput(f'{file} is damaged: format {found}. Fix: write {{"format": {FORMAT}}} into it.')
         self._format = found
         if found > FORMAT:
             raise EnvironmentFault(f"store {self.root} has format {found}, this version knows {FORMAT}. Fix: update.")
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Say of which format the store is, before anything is written; an older one becomes of ours.
 
         All that is in an older store is valid in ours, so nothing else changes.
@@ -154,7 +156,7 @@ class Store:
         if self.has_set(name):
             self._settle(self.root / "sets" / name)
             return name
-        self._prepare()
+        self.prepare()
         card = json.dumps(sealed(synthetic.card.to_json()), indent=1, sort_keys=True, allow_nan=False)
         files = {"tensors.safetensors": tensor_file.to_bytes(synthetic.tensors), "card.json": f"{card}\n".encode()}
         with durable.staging_folder(self.staging) as folder:
@@ -184,7 +186,7 @@ class Store:
     def write_status(self, record: Record) -> str:
         """Take a status record in; returns its id. Raises InvalidInput where it cannot be stored."""
         content = record.to_bytes()
-        self._prepare()
+        self.prepare()
         durable.write_once(self.root / "status" / record.id[:2] / f"{record.id}.json", content, self.staging)
         return record.id
 
@@ -212,7 +214,7 @@ class Store:
 
     def write_made(self, key: str, record: MadeRecord) -> None:
         """Take a record in; one that answers for this key already stays, one that no longer does is replaced."""
-        self._prepare()
+        self.prepare()
         file = self.root / "made" / key[:2] / f"{key}.json"
         if self.read_made(key) is not None:
             self._settle(file)
@@ -262,7 +264,7 @@ class Store:
         Raises InvalidInput where its value cannot be stored.
         """
         text, arrays = _outcome_file.encode(name, training, outcome, cost)
-        self._prepare()
+        self.prepare()
         base = self.root / "outcomes" / name[:2] / f"{name}-{outcome.numerics}"
         file, beside = Path(f"{base}.json"), Path(f"{base}{_outcome_file.ARRAYS}")
         if _outcome_file.read(file, name) is not None:
@@ -300,7 +302,7 @@ class Store:
 
     def write_results(self, name: str, request: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
         """Put the rows of one set under one evaluator in place of older ones."""
-        self._prepare()
+        self.prepare()
         text = json.dumps(sealed({"format": 1, "request": dict(request), "rows": list(rows)}), sort_keys=True)
         durable.write_replacing(self.root / "results" / name[:2] / f"{name}.json", text.encode(), self.staging)
 
@@ -323,7 +325,7 @@ class Store:
     def collect(self) -> pd.DataFrame:
         """Write results.parquet and results.csv from all rows, and return them; sweep up after killed writers."""
         table = self.results()
-        self._prepare()
+        self.prepare()
         durable.sweep(self.staging)
         durable.sweep(self.root / "locks")
         write_tables(table, self.root, self.staging)
