@@ -15,7 +15,7 @@ from benchmark.errors import InvalidInput
 from benchmark.synthetic_set import Array
 from benchmark.values import Outcome, digest, from_json, to_json
 
-__all__ = ["ARRAYS", "FORMAT", "encode", "read", "read_cost"]
+__all__ = ["ARRAYS", "FORMAT", "encode", "is_intact_beside", "read", "read_cost"]
 
 FORMAT = 1
 ARRAYS = ".safetensors"
@@ -29,7 +29,7 @@ def encode(name: str, training: Any, outcome: Outcome, cost: Mapping[str, Any]) 
     """
     arrays: dict[str, Array] = {}
     value = _without_arrays(outcome.value, "", arrays)
-    beside = tensor_file.to_bytes(arrays) if arrays else b""
+    content = tensor_file.to_bytes(arrays) if arrays else b""
     body = {
         "format": FORMAT,
         "name": name,
@@ -40,16 +40,17 @@ def encode(name: str, training: Any, outcome: Outcome, cost: Mapping[str, Any]) 
         "status": outcome.status,
         "reason": outcome.reason,
         "value": value,
-        "arrays": hashlib.sha256(beside).hexdigest() if arrays else "",
+        "arrays": hashlib.sha256(content).hexdigest() if arrays else "",
     }
     try:
-        text = json.dumps({"sha256": digest(body), "outcome": body, "device": outcome.device, "cost": dict(cost)})
+        beside = {"device": outcome.device, "cost": dict(cost)}
+        text = json.dumps({"sha256": digest(body), "outcome": body, **beside, "beside": digest(beside)})
     except (TypeError, ValueError) as fault:
         raise InvalidInput(
             f"probe {outcome.probe.name!r} returned what cannot be stored ({fault}). "
             "Fix: return numbers that are finite, text, lists, None, or arrays."
         ) from fault
-    return text.encode(), beside
+    return text.encode(), content
 
 
 def read(file: Path, name: str) -> Outcome | None:
@@ -70,6 +71,13 @@ def read(file: Path, name: str) -> Outcome | None:
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidInput):
         return None
+
+
+def is_intact_beside(file: Path) -> bool:
+    """Whether what stands outside the hash of an outcome that `read` takes is as it was written, or unsealed."""
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    beside = {name: value for name, value in stored.items() if name not in ("sha256", "outcome", "beside")}
+    return set(beside) == {"device", "cost"} and stored.get("beside", digest(beside)) == digest(beside)
 
 
 def read_cost(file: Path) -> dict[str, Any]:

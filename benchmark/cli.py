@@ -21,6 +21,7 @@ from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
 from benchmark.commands.reproduce import reproduce
 from benchmark.commands.states import retract, status
+from benchmark.commands.store import store_group
 from benchmark.commands.submission import submit
 from benchmark.errors import DistillBenchError
 
@@ -95,7 +96,21 @@ def cli() -> None:
     """
 
 
-for command in (demo, list_, distill, submit, status, retract, evaluate, reproduce, leaderboard, test, bench):
+COMMANDS = (
+    demo,
+    list_,
+    distill,
+    submit,
+    status,
+    retract,
+    evaluate,
+    reproduce,
+    leaderboard,
+    store_group,
+    test,
+    bench,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Writes files whole or not at all, and says so only once they are on the disk.
 
 Order of a write: stage beside the target, write, fsync, put in place without replacing, fsync the folder, return.
-Nothing here needs a lock: names are content-addressed, so whoever comes second finds the same bytes.
+Nothing here needs a lock: names are content-addressed, so whoever comes second finds the same bytes; but before it says
+so, it syncs the folder as well, for the first may have been killed before it did.
 """
 
 from __future__ import annotations
@@ -18,7 +19,20 @@ from pathlib import Path
 
 from benchmark.errors import EnvironmentFault
 
-__all__ = ["explained", "make_folder", "place_folder", "staging_folder", "sweep", "write_once", "write_replacing"]
+__all__ = [
+    "explained",
+    "make_folder",
+    "place_folder",
+    "settle",
+    "staging_folder",
+    "sweep",
+    "write_file",
+    "write_once",
+    "write_replacing",
+]
+
+_settled: set[Path] = set()
+"""Folders whose names this process knows to be on the disk."""
 
 
 @contextmanager
@@ -38,7 +52,7 @@ def _staging_name() -> str:
     return f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def _write_file(target: Path, content: bytes) -> None:
+def write_file(target: Path, content: bytes) -> None:
     """Write and fsync a new file, going on after short writes."""
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644)
     try:
@@ -54,12 +68,26 @@ def _write_file(target: Path, content: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, each on the disk before the next: a file is as lasting as its folders."""
-    if folder.is_dir():
+    """Make a folder and its parents, each on the disk before the next: a file is as lasting as its folders.
+
+    One that is there may have been made by a process that was killed before it could sync it, so once in a process
+    its parents are synced all the same, up to the root of the file system.
+    """
+    is_there = folder.is_dir()
+    if is_there and (folder in _settled or os.path.ismount(folder)):
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    if not is_there:
+        folder.mkdir(exist_ok=True)
     _fsync_folder(folder.parent)
+    _settled.add(folder)
+
+
+def settle(file: Path) -> None:
+    """Return once the name of a file that is there, maybe put there by another process, is on the disk."""
+    with explained(file):
+        make_folder(file.parent)
+        _fsync_folder(file.parent)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -74,16 +102,18 @@ def _fsync_folder(folder: Path) -> None:
 def write_once(target: Path, content: bytes, staging: Path) -> bool:
     """Put a file in place unless one of its name is there; False where one was. Raises EnvironmentFault."""
     with explained(target):
+        make_folder(target.parent)
         if target.exists():
+            _fsync_folder(target.parent)
             return False
         make_folder(staging)
-        make_folder(target.parent)
         staged = staging / _staging_name()
         try:
-            _write_file(staged, content)
+            write_file(staged, content)
             try:
                 os.link(staged, target)
             except FileExistsError:
+                _fsync_folder(target.parent)
                 return False
             except OSError as fault:
                 if fault.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
@@ -102,7 +132,7 @@ def write_replacing(target: Path, content: bytes, staging: Path) -> None:
         make_folder(target.parent)
         staged = staging / _staging_name()
         try:
-            _write_file(staged, content)
+            write_file(staged, content)
             os.replace(staged, target)
             _fsync_folder(target.parent)
         finally:
@@ -139,9 +169,10 @@ def place_folder(staged: Path, target: Path) -> bool:
         try:
             os.rename(staged, target)
         except OSError as fault:
-            if fault.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return False
-            raise
+            if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _fsync_folder(target.parent)
+            return False
         _fsync_folder(target.parent)
     return True
 

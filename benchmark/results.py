@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark._seal import unsealed
 from benchmark.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Score", "frame", "merged", "row", "rows_of", "to_csv", "write_tables"]
+__all__ = ["COLUMNS", "Score", "frame", "in_bytes", "merged", "row", "rows_of", "to_csv", "write_tables"]
 
 COLUMNS: dict[str, str] = {
     "dataset": "string",
@@ -117,29 +118,34 @@ def to_csv(table: pd.DataFrame) -> str:
     return guarded.to_csv(index=False, lineterminator="\n")
 
 
-def write_tables(table: pd.DataFrame, root: Path, staging: Path) -> tuple[Path, Path]:
-    """Write results.parquet and results.csv under `root`, replacing older ones whole."""
+def in_bytes(table: pd.DataFrame) -> tuple[bytes, bytes]:
+    """The content of results.parquet and of results.csv; the same rows give the same bytes."""
     import io
-
-    from benchmark.durable import write_replacing
 
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    parquet, csv = root / "results.parquet", root / "results.csv"
-    write_replacing(parquet, buffer.getvalue(), staging)
-    write_replacing(csv, to_csv(table).encode(), staging)
-    return parquet, csv
+    return buffer.getvalue(), to_csv(table).encode()
+
+
+def write_tables(table: pd.DataFrame, root: Path, staging: Path) -> tuple[Path, Path]:
+    """Write results.parquet and results.csv under `root`, replacing older ones whole."""
+    from benchmark.durable import write_replacing
+
+    places = root / "results.parquet", root / "results.csv"
+    for place, content in zip(places, in_bytes(table), strict=True):
+        write_replacing(place, content, staging)
+    return places
 
 
 def rows_of(file: Path) -> list[dict[str, Any]]:
     """The rows of one stored results file; raises InvalidInput where it holds something else."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = unsealed(json.loads(file.read_text(encoding="utf-8")))
         rows: list[dict[str, Any]] = stored["rows"]
         wrong = [name for row in rows for name, kind in COLUMNS.items() if type(row[name]) not in _PLAIN[kind]]
         if wrong or any(len(row) != len(COLUMNS) for row in rows):
             raise ValueError(f"column {wrong[0]!r} has another type" if wrong else "it has columns of another version")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidInput) as fault:
         raise InvalidInput(
             f"{file} holds no result rows ({str(fault)[:100]}). Fix: delete it, and evaluate its set again."
         ) from fault

@@ -1,6 +1,6 @@
 """The store: the only code that knows the layout on disk.
 
-    FORMAT                                    {"format": 1}
+    FORMAT                                    {"format": 2}
     sets/<digest>/tensors.safetensors, card.json, preview.png
     made/ab/<key>.json                        which set a baseline made of what, and its cost
     outcomes/ab/<key>-<seed>-<probe>-<numerics>.json   (arrays beside it in .safetensors)
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmark import _outcome_file, durable, packed, tensor_file
+from benchmark._seal import sealed, unsealed
 from benchmark._strict import parse_json, read_bytes, shown
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.results import frame, merged, rows_of, write_tables
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "MadeRecord", "Store"]
 
-FORMAT = 1
+FORMAT = 2
+"""1: no status records and no seals. What reads 1 would rank sets that were retracted, so it must not read 2."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -87,11 +89,25 @@ class Store:
             raise InvalidInput(f'{file} is damaged ({fault}). Fix: write {{"format": {FORMAT}}} into it.') from fault
         except OSError as fault:
             raise EnvironmentFault(f"cannot read store {self.root}: {fault.strerror}. Fix: mend or move it.") from fault
+        if found < 1:
+            raise InvalidInput(f'{file} is damaged: format {found}. Fix: write {{"format": {FORMAT}}} into it.')
+        self._format = found
         if found > FORMAT:
             raise EnvironmentFault(f"store {self.root} has format {found}, this version knows {FORMAT}. Fix: update.")
 
-    def _prepare(self) -> None:
-        durable.write_once(self.root / "FORMAT", canonical_json({"format": FORMAT}).encode(), self.staging)
+    def prepare(self) -> None:
+        """Say of which format the store is, before anything is written; an older one becomes of ours.
+
+        All that is in an older store is valid in ours, so nothing else changes.
+        """
+        if self._format < FORMAT or not (self.root / "FORMAT").exists():
+            durable.write_replacing(self.root / "FORMAT", canonical_json({"format": FORMAT}).encode(), self.staging)
+            self._format = FORMAT
+
+    def _settle(self, place: Path) -> None:
+        """Have what is here already on the disk before it is acknowledged; what a fallback holds is."""
+        if place.exists():
+            durable.settle(place)
 
     def _find(self, *parts: str) -> Path | None:
         """The first of the stores' files of this relative path."""
@@ -122,9 +138,9 @@ class Store:
     def read_card(self, digest_: str) -> Card:
         file = self._set_folder(digest_) / "card.json"
         try:
-            return Card.from_json(parse_json(read_bytes(file, CARD_LIMIT), file.name))
+            return Card.from_json(unsealed(parse_json(read_bytes(file, CARD_LIMIT), file.name)))
         except InvalidInput as fault:
-            raise InvalidInput(f"{file.parent}: {fault}") from fault
+            raise InvalidInput(f"{file}: {fault}") from fault
 
     def read_set(self, digest_: str) -> SyntheticSet:
         """A stored set, checked against its digest; raises InvalidInput when it is missing or damaged."""
@@ -139,14 +155,14 @@ class Store:
         synthetic.validate()
         name = synthetic.digest
         if self.has_set(name):
+            self._settle(self.root / "sets" / name)
             return name
-        self._prepare()
+        self.prepare()
+        card = json.dumps(sealed(synthetic.card.to_json()), indent=1, sort_keys=True, allow_nan=False)
+        files = {"tensors.safetensors": tensor_file.to_bytes(synthetic.tensors), "card.json": f"{card}\n".encode()}
         with durable.staging_folder(self.staging) as folder:
-            (folder / "tensors.safetensors").write_bytes(tensor_file.to_bytes(synthetic.tensors))
-            text = json.dumps(synthetic.card.to_json(), indent=1, sort_keys=True, allow_nan=False)
-            (folder / "card.json").write_text(text + "\n", encoding="utf-8")
-            if preview is not None:
-                (folder / "preview.png").write_bytes(preview)
+            for file, content in (files if preview is None else {**files, "preview.png": preview}).items():
+                durable.write_file(folder / file, content)
             placed = durable.place_folder(folder, self.root / "sets" / name)
         if not placed and not self.has_set(name):
             raise EnvironmentFault(f"{self.root / 'sets' / name} holds no whole set. Fix: delete it, and try again.")
@@ -171,7 +187,7 @@ class Store:
     def write_status(self, record: Record) -> str:
         """Take a status record in; returns its id. Raises InvalidInput where it cannot be stored."""
         content = record.to_bytes()
-        self._prepare()
+        self.prepare()
         durable.write_once(self.root / "status" / record.id[:2] / f"{record.id}.json", content, self.staging)
         return record.id
 
@@ -199,10 +215,13 @@ class Store:
 
     def write_made(self, key: str, record: MadeRecord) -> None:
         """Take a record in; one that answers for this key already stays, one that no longer does is replaced."""
-        self._prepare()
-        if self.read_made(key) is None:
-            text = json.dumps(dataclasses.asdict(record), sort_keys=True, allow_nan=False)
-            durable.write_replacing(self.root / "made" / key[:2] / f"{key}.json", text.encode(), self.staging)
+        self.prepare()
+        file = self.root / "made" / key[:2] / f"{key}.json"
+        if self.read_made(key) is not None:
+            self._settle(file)
+            return
+        text = json.dumps(sealed(dataclasses.asdict(record)), sort_keys=True, allow_nan=False)
+        durable.write_replacing(file, text.encode(), self.staging)
 
     def made_records(self) -> Iterator[MadeRecord]:
         """Every record, in the order of the keys."""
@@ -249,10 +268,11 @@ class Store:
         Raises InvalidInput where its value cannot be stored.
         """
         text, arrays = _outcome_file.encode(name, training, outcome, cost)
-        self._prepare()
+        self.prepare()
         base = self.root / "outcomes" / name[:2] / f"{name}-{outcome.numerics}"
         file, beside = Path(f"{base}.json"), Path(f"{base}{_outcome_file.ARRAYS}")
         if _outcome_file.read(file, name) is not None:
+            self._settle(file)
             return
         if arrays:  # first, so that whoever sees the record finds them
             durable.write_replacing(beside, arrays, self.staging)
@@ -286,8 +306,8 @@ class Store:
 
     def write_results(self, name: str, request: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
         """Put the rows of one set under one evaluator in place of older ones."""
-        self._prepare()
-        text = json.dumps({"format": FORMAT, "request": dict(request), "rows": list(rows)}, sort_keys=True)
+        self.prepare()
+        text = json.dumps(sealed({"format": 1, "request": dict(request), "rows": list(rows)}), sort_keys=True)
         durable.write_replacing(self.root / "results" / name[:2] / f"{name}.json", text.encode(), self.staging)
 
     def results(self) -> pd.DataFrame:
@@ -309,7 +329,7 @@ class Store:
     def collect(self) -> pd.DataFrame:
         """Write results.parquet and results.csv from all rows, and return them; sweep up after killed writers."""
         table = self.results()
-        self._prepare()
+        self.prepare()
         durable.sweep(self.staging)
         durable.sweep(self.root / "locks")
         write_tables(table, self.root, self.staging)
@@ -319,7 +339,7 @@ class Store:
 def _made_record(file: Path) -> MadeRecord | None:
     """The record in a file; None where there is none that can be read."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = unsealed(json.loads(file.read_text(encoding="utf-8")))
         return MadeRecord(dict(stored["made"]), str(stored["digest"]), dict(stored["cost"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidInput):
         return None

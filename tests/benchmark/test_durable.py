@@ -16,7 +16,7 @@ from benchmark import durable
 from benchmark.errors import EnvironmentFault
 
 Listing = Callable[[Path], dict[str, str]]
-CALLS = ("open", "write", "fsync", "link", "replace", "rename", "mkdir")
+CALLS = ("open", "write", "fsync", "link", "replace", "rename", "mkdir", "close")
 
 
 class FailingDisk:
@@ -28,6 +28,7 @@ class FailingDisk:
     @contextmanager
     def mounted(self) -> Iterator[FailingDisk]:
         with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(durable, "_settled", set())  # as in a new process
             for name in CALLS:
                 patched.setattr(os, name, self._watched(name, getattr(os, name)))
             yield self
@@ -37,6 +38,8 @@ class FailingDisk:
             self.calls.append(name)
             self.left -= 1
             if self.left == 0:
+                if name == "close":  # as a network file system does: the handle is gone all the same
+                    real(*arguments)
                 raise OSError(self.error, os.strerror(self.error))
             return real(*arguments, **named)
 
@@ -53,7 +56,7 @@ def write_replacing(root: Path) -> Any:
 
 def write_folder(root: Path) -> Any:
     with durable.staging_folder(root / "tmp") as staged:
-        (staged / "file").write_bytes(b"content")
+        durable.write_file(staged / "file", b"content")
         return durable.place_folder(staged, root / "a" / "b")
 
 
@@ -71,7 +74,7 @@ def test_a_write_is_whole_and_leaves_nothing_else(
     assert not list((tmp_path / "tmp").iterdir())
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EINTR, errno.EFBIG])
 @pytest.mark.parametrize("write", WRITERS)
 def test_whichever_step_fails_there_is_all_or_nothing_and_the_next_try_succeeds(
     write: Callable[[Path], Any], error: int, tmp_path: Path
@@ -96,21 +99,50 @@ def test_whichever_step_fails_there_is_all_or_nothing_and_the_next_try_succeeds(
         assert target.read_bytes() == b"content"
 
 
-def test_everything_is_synced_before_the_write_is_acknowledged(tmp_path: Path) -> None:
+@contextmanager
+def watched_syncs(root: Path) -> Iterator[list[str]]:
+    """What is synced below a folder, in order, by a process that knows nothing yet."""
     synced: list[str] = []
-    with FailingDisk().mounted() as disk, pytest.MonkeyPatch.context() as patched:
-        real = os.fsync
+    real = os.fsync
 
-        def fsync(handle: int) -> None:
-            synced.append(os.readlink(f"/proc/self/fd/{handle}").removeprefix(str(tmp_path)))
-            real(handle)
+    def fsync(handle: int) -> None:
+        place = os.readlink(f"/proc/self/fd/{handle}")
+        if place.startswith(str(root)):
+            synced.append(place.removeprefix(str(root)))
+        real(handle)
 
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", fsync)
+        patched.setattr(durable, "_settled", set())
+        yield synced
+
+
+def test_everything_is_synced_before_the_write_is_acknowledged(tmp_path: Path) -> None:
+    with FailingDisk().mounted() as disk, watched_syncs(tmp_path) as synced:
         write_once(tmp_path)
-    # each new folder in its parent, then the file, then its name in the folder
-    assert synced[:3] == ["", "", "/a"]
+    # each new folder in its parent, the staging folder too, then the file, then its name in the folder
+    assert synced[:3] == ["", "/a", ""]
     assert synced[3].startswith("/tmp/") and synced[4:] == ["/a/b"]
     assert disk.calls.index("link") > max(i for i, call in enumerate(disk.calls) if call == "write")
+
+
+def test_what_another_process_put_there_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
+    write_once(tmp_path)
+    with watched_syncs(tmp_path) as synced:
+        assert not write_once(tmp_path)
+    assert synced == ["", "/a", "/a/b"]
+    with watched_syncs(tmp_path) as synced:
+        durable.settle(tmp_path / "a" / "b" / "file")
+    assert synced == ["", "/a", "/a/b"]
+    with watched_syncs(tmp_path) as synced, durable.staging_folder(tmp_path / "tmp") as staged:
+        durable.write_file(staged / "file", b"late")
+        assert not durable.place_folder(staged, tmp_path / "a" / "b")
+    assert synced[-1] == "/a"
+    with watched_syncs(tmp_path) as synced:
+        durable.settle(tmp_path / "a" / "b" / "file")
+        first = len(synced)
+        durable.settle(tmp_path / "a" / "b" / "file")
+    assert synced[first:] == ["/a/b"], "folders that are known to be on the disk are not synced again"
 
 
 def test_short_writes_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
