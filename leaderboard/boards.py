@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from benchmark.evaluator import DEFAULT_ARCHITECTURE
+from benchmark.rank_intervals import Comparisons
 from benchmark.statistics import difference
-from leaderboard.cells import CONTROLS, REFERENCE, Cell, LineKey, cell, group, is_reference, line_key
+from leaderboard.beside import Beside, Claim, Place, Unscored, beside
+from leaderboard.cells import REFERENCE, Cell, LineKey, cell, group, is_reference, line_key
+from leaderboard.lines import Line, Stated, is_ranked, ordered, ranking
 from leaderboard.sources import Card, Row
 
 __all__ = [
@@ -24,8 +27,11 @@ __all__ = [
     "board_key",
     "boards",
     "lines_of",
+    "marked",
     "ordered",
     "primary",
+    "reference_lines",
+    "seconds",
     "sections",
     "sort_key",
 ]
@@ -60,19 +66,6 @@ class BoardKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
-    """One method on a board."""
-
-    key: LineKey
-    cell: Cell
-    rank: int | None
-    """1 is best; equal means share one. None for references, controls and lines without a value."""
-    reference: bool = False
-    above_reference: bool = False
-    """Whether its accuracy is above that of the full data: its set may hold test images, or the reference is weak."""
-
-
-@dataclass(frozen=True)
 class Board:
     """A ranked table."""
 
@@ -80,8 +73,19 @@ class Board:
     unit: str
     higher_is_better: bool
     lines: tuple[Line, ...]
-    """Best first; those without a value last."""
+    """Ranked lines come before those that their state takes out of the ranking; within each the best comes first."""
     references: tuple[Line, ...]
+    comparisons: Comparisons
+    """All pairs of the ranked lines, in their order: one family of tests."""
+    claims: tuple[Claim, ...] = ()
+    """What contributors say of sets of this size and track; never ranked."""
+    unscored: tuple[Unscored, ...] = ()
+    """Sets of this size and track that no evaluator has scored, with the reason."""
+
+    @property
+    def ranked(self) -> tuple[Line, ...]:
+        """The lines that have a rank, in the order of `comparisons`."""
+        return tuple(line for line in self.lines if line.rank is not None)
 
 
 def board_key(row: Row) -> BoardKey:
@@ -90,12 +94,17 @@ def board_key(row: Row) -> BoardKey:
     return BoardKey(row.dataset, row.ipc, recipe, row.track, row.evaluator, row.version, row.metric, row.architecture)
 
 
-def boards(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Board]:
-    """Every board of the rows that carry no condition, in a fixed order."""
+def boards(rows: Sequence[Row], cards: Mapping[str, Card], states: Mapping[str, Stated] | None = None) -> list[Board]:
+    """Every board of the rows that carry no condition, in a fixed order; `states`: of sets, by digest."""
     plain = [row for row in rows if not row.condition]
     ranked = group((row for row in plain if not is_reference(row)), board_key)
     references = group((row for row in plain if is_reference(row)), lambda row: _anywhere(board_key(row)))
-    found = [_board(key, ranked[key], references.get(_anywhere(key), []), cards) for key in ranked]
+    stated = states or {}
+    listed = beside(cards, stated, {row.set for row in rows})
+    found = [
+        _board(key, members, references.get(_anywhere(key), []), cards, stated, listed.get(_place(key), Beside()))
+        for key, members in ranked.items()
+    ]
     return sorted(found, key=lambda board: sort_key(board.key))
 
 
@@ -119,20 +128,12 @@ def primary(found: Sequence[Board]) -> list[Board]:
     return [members[0] for members in sections(found).values()]
 
 
-def ordered(lines: Mapping[LineKey, Cell], higher_is_better: bool) -> list[LineKey]:
-    """Keys of lines, best mean first, without a value last; ties by name."""
-
-    def position(key: LineKey) -> tuple[object, ...]:
-        mean = lines[key].interval.mean
-        sign = -1 if higher_is_better else 1
-        return (math.isnan(mean), 0.0 if math.isnan(mean) else sign * mean, _names(key))
-
-    return sorted(lines, key=position)
-
-
-def lines_of(rows: Sequence[Row], cards: Mapping[str, Card]) -> dict[LineKey, Cell]:
-    """One cell for each line of some rows."""
-    return {key: cell(members) for key, members in group(rows, lambda row: line_key(row, cards)).items()}
+def lines_of(
+    rows: Sequence[Row], cards: Mapping[str, Card], states: Mapping[str, Stated] | None = None
+) -> dict[LineKey, Cell]:
+    """One cell for each line of some rows; a set whose state takes it out of the ranking is a line of its own."""
+    apart = {digest for digest in states or () if not is_ranked(digest, states or {})}
+    return {key: cell(members) for key, members in group(rows, lambda row: line_key(row, cards, apart)).items()}
 
 
 def _anywhere(key: BoardKey) -> BoardKey:
@@ -140,23 +141,45 @@ def _anywhere(key: BoardKey) -> BoardKey:
     return key._replace(ipc=None, track="")
 
 
-def _board(key: BoardKey, rows: list[Row], references: list[Row], cards: Mapping[str, Card]) -> Board:
+def _place(key: BoardKey) -> Place:
+    return Place(key.dataset, key.ipc, key.track)
+
+
+def _board(
+    key: BoardKey,
+    rows: list[Row],
+    references: list[Row],
+    cards: Mapping[str, Card],
+    states: Mapping[str, Stated],
+    others: Beside,
+) -> Board:
     higher = rows[0].higher_is_better
-    cells, beside = lines_of(rows, cards), lines_of(references, cards)
-    means = [found.interval.mean for name, found in cells.items() if name.method not in CONTROLS]
+    found = ranking(lines_of(rows, cards, states), higher, states, {})
+    full = reference_lines(references, cards, higher)
+    claims = tuple(claim for claim in others.claims if claim.metric == key.metric)
+    lines = [replace(line, seconds=seconds(line.cell, cards)) for line in found.lines]
+    lines = [*marked(lines, full)] if key.metric == "accuracy" else lines
+    return Board(key, rows[0].unit, higher, tuple(lines), full, found.comparisons, claims, tuple(others.unscored))
 
-    def rank(name: LineKey) -> int | None:
-        mean = cells[name].interval.mean
-        if math.isnan(mean) or name.method in CONTROLS:
-            return None
-        return 1 + sum(other > mean if higher else other < mean for other in means)
 
-    def above(found: Cell) -> bool:
-        return key.metric == "accuracy" and bool(beside) and all(_above(found, other) for other in beside.values())
+def reference_lines(rows: Sequence[Row], cards: Mapping[str, Card], higher: bool) -> tuple[Line, ...]:
+    """Full-data references, best first."""
+    cells = lines_of(rows, cards)
+    return tuple(Line(key, cells[key], None, reference=True, unranked="reference") for key in ordered(cells, higher))
 
-    lines = [Line(name, cells[name], rank(name), above_reference=above(cells[name])) for name in ordered(cells, higher)]
-    others = [Line(name, beside[name], None, reference=True) for name in ordered(beside, higher)]
-    return Board(key, rows[0].unit, higher, tuple(lines), tuple(others))
+
+def marked(lines: Sequence[Line], references: Sequence[Line]) -> Iterator[Line]:
+    """Accuracies, each told whether it is above that of every full-data reference."""
+    for line in lines:
+        above = bool(references) and all(_above(line.cell, other.cell) for other in references)
+        yield replace(line, above_reference=above)
+
+
+def seconds(found: Cell, cards: Mapping[str, Card]) -> float:
+    """Mean seconds that making a set took, over the sets whose cards say so; NaN where none does."""
+    stated: list[Any] = [cards[digest].part("cost").get("seconds") for digest in found.digests if digest in cards]
+    known = [float(value) for value in stated if type(value) in (int, float) and 0 <= value < 1e12]
+    return math.fsum(known) / len(known) if known else math.nan
 
 
 def _above(first: Cell, second: Cell) -> bool:
@@ -172,7 +195,3 @@ def _prominence(board: Board) -> tuple[object, ...]:
     with_value = sum(bool(line.cell.sets) for line in board.lines)
     is_default = board.key.architecture == DEFAULT_ARCHITECTURE
     return (-with_value, not is_default, -(board.key.version or 0), sort_key(board.key))
-
-
-def _names(key: LineKey) -> tuple[str, ...]:
-    return tuple(str(part) for part in key)

@@ -8,7 +8,7 @@ another run of the method would differ; `over` tells the reader which it is.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -102,11 +102,11 @@ def group(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[It
     return dict(found)
 
 
-def line_key(row: Row, cards: Mapping[str, Card]) -> LineKey:
-    """The line that a row belongs to."""
+def line_key(row: Row, cards: Mapping[str, Card], apart: Collection[str] = ()) -> LineKey:
+    """The line that a row belongs to; sets that are to stand `apart` are lines of their own."""
     card = cards.get(row.set, Card({}))
     preset, contributor, distilled_on = (card.text(name) for name in ("preset", "contributor", "distilled_on"))
-    alone = "" if row.distil_seed is not None else row.set
+    alone = "" if row.distil_seed is not None and row.set not in apart else row.set
     return LineKey(row.method, preset, contributor, distilled_on, row.bytes, alone)
 
 

@@ -13,6 +13,7 @@ from benchmark.evaluator import DEFAULT_ARCHITECTURE
 from benchmark.statistics import Difference, kendall_w
 from leaderboard.boards import BoardKey, board_key, lines_of, ordered, sort_key
 from leaderboard.cells import Cell, LineKey, delta, group, is_reference
+from leaderboard.lines import Stated, is_ranked
 from leaderboard.sources import Card, Row
 
 __all__ = ["BASELINE", "Grid", "GridLine", "condition_grids", "transfer_grids"]
@@ -54,18 +55,22 @@ class Grid:
         return BASELINE in self.columns and len(self.columns) > 1
 
 
-def transfer_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]:
-    """Methods by architectures, wherever more than one was tried."""
-    plain = [row for row in rows if not row.condition]
+def transfer_grids(
+    rows: Sequence[Row], cards: Mapping[str, Card], states: Mapping[str, Stated] | None = None
+) -> list[Grid]:
+    """Methods by architectures, wherever more than one was tried; of sets whose state lets them be ranked."""
+    plain = [row for row in rows if not row.condition and is_ranked(row.set, states or {})]
     return _grids(plain, cards, lambda row: row.architecture, lambda key: key._replace(architecture=""))
 
 
-def condition_grids(rows: Sequence[Row], cards: Mapping[str, Card]) -> list[Grid]:
-    """Methods by conditions, of every evaluator that varies something.
+def condition_grids(
+    rows: Sequence[Row], cards: Mapping[str, Card], states: Mapping[str, Stated] | None = None
+) -> list[Grid]:
+    """Methods by conditions, of every evaluator that varies something; of sets whose state lets them be ranked.
 
     Metrics under one condition beside others under several stand on the pages of the sets.
     """
-    named = group((row for row in rows if row.condition), board_key)
+    named = group((row for row in rows if row.condition and is_ranked(row.set, states or {})), board_key)
     wide = {key for key, members in named.items() if len({row.condition for row in members}) > 1}
     varying = {key._replace(metric="") for key in wide}
     kept = [key for key in named if key in wide or key._replace(metric="") not in varying]

@@ -6,10 +6,23 @@ import math
 from collections.abc import Sequence
 
 from benchmark.statistics import Difference, Interval
-from leaderboard.boards import Line
 from leaderboard.cells import OURS, Cell, LineKey
+from leaderboard.lines import Gap, Line
 
-__all__ = ["between", "count", "details", "digits", "number", "per_class", "signed", "size", "status", "track"]
+__all__ = [
+    "between",
+    "count",
+    "details",
+    "digits",
+    "number",
+    "p_value",
+    "per_class",
+    "rank",
+    "signed",
+    "size",
+    "status",
+    "track",
+]
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -31,14 +44,29 @@ def digits(unit: str) -> int:
     return DIGITS.get(unit, 2)
 
 
-def signed(found: Difference | None, digits: int = 2) -> str:
+def signed(found: Difference | Gap | None, digits: int = 2) -> str:
     """A difference with its sign."""
     if found is None:
         return ABSENT
     return f"{found.mean:+,.{digits}f}".replace("-", MINUS).replace(",", THIN)
 
 
-def between(found: Interval | Difference | None, digits: int = 2) -> str:
+def rank(line: Line) -> str:
+    """A rank with the first and last that the tests leave open, as in `2 (1-4)`; a dash where there is none."""
+    if line.rank is None:
+        return ABSENT
+    first, last = line.ranks or (line.rank, line.rank)
+    return str(line.rank) if first == last else f"{line.rank} ({first}{ABSENT}{last})"
+
+
+def p_value(found: float) -> str:
+    """A p-value to three digits; a dash where nothing was tested."""
+    if math.isnan(found):
+        return ABSENT
+    return f"{found:.3f}" if found >= 0.001 else "< 0.001"
+
+
+def between(found: Interval | Difference | Gap | None, digits: int = 2) -> str:
     """The ends of an interval; a dash where there are too few values for one."""
     if found is None or math.isnan(found.low):
         return ABSENT

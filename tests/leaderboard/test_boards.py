@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
+import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import scipy.stats
 
 from benchmark.results import frame
 from leaderboard.boards import Board, boards, primary, sections
@@ -187,3 +191,115 @@ def test_a_set_that_is_better_than_full_data_is_marked_and_a_near_one_is_not() -
 def test_a_control_has_no_rank_and_takes_none() -> None:
     [board] = make([{"set": A, "method": "noise", "value": 99.0}, {"set": B, "method": "dm", "value": 90.0}])
     assert {line.key.method: line.rank for line in board.lines} == {"noise": None, "dm": 1}
+
+
+def stated(state: str, reason: str = "") -> Any:
+    return SimpleNamespace(state=state, reason=reason)
+
+
+def with_states(rows: list[dict[str, Any]], states: Mapping[str, Any], cards: Mapping[str, Card]) -> list[Board]:
+    return boards(rows_of(frame([{**PLAIN, **row} for row in rows])), cards, states)
+
+
+def test_ranks_come_with_the_interval_that_the_tests_leave_open() -> None:
+    rows = [
+        *seeds([90.0, 90.3, 89.9], set=A, method="clear"),
+        *seeds([70.1, 70.0, 70.4], set=B, method="tied"),
+        *seeds([70.0, 70.2, 70.2], set=C, method="near"),
+        {"set": "d" * 64, "method": "single", "value": 60.0},
+    ]
+    [board] = make(rows)
+    assert [(line.key.method, line.rank, line.ranks) for line in board.lines] == [
+        ("clear", 1, (1, 2)),  # one value is in no test, so it might be better than all
+        ("tied", 2, (2, 4)),
+        ("near", 3, (2, 4)),
+        ("single", 4, (1, 4)),
+    ]
+    assert board.comparisons.n_tests == 3
+
+
+def test_the_difference_to_the_best_carries_its_p_before_and_after_holm() -> None:
+    values = {"a": [90.0, 90.3, 89.9], "b": [80.1, 80.3, 80.4], "c": [80.0, 80.2, 80.2]}
+    [board] = make([row for name in values for row in seeds(values[name], set=name * 64, method=name)])
+    best, second, third = board.lines
+    assert best.gap is None and second.gap is not None and third.gap is not None
+    worst_first = sorted((found.gap for found in board.lines if found.gap), key=lambda gap: -gap.p)
+    between = float(board.comparisons.p[1, 2])
+    theirs = scipy.stats.ttest_rel(values["c"], values["a"])
+    assert third.gap.p == pytest.approx(theirs.pvalue)
+    assert (third.gap.low, third.gap.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert third.gap.mean == pytest.approx(third.cell.interval.mean - best.cell.interval.mean)
+    assert between > worst_first[0].p
+    assert worst_first[1].adjusted == pytest.approx(3 * worst_first[1].p)
+    assert worst_first[0].adjusted == pytest.approx(max(2 * worst_first[0].p, 3 * worst_first[1].p))
+
+
+@pytest.mark.parametrize("state", ["refused", "needs-review", "retracted", "superseded"])
+def test_a_set_that_its_state_takes_out_stays_visible_last_and_unranked(state: str) -> None:
+    rows = [*seeds([99, 99.1, 98.9], set=A, method="out"), *seeds([70, 71, 72], set=B, method="in")]
+    [board] = with_states(rows, {A: stated(state, "holds test images")}, {})
+    assert [(line.key.method, line.rank, line.unranked, line.reason) for line in board.lines] == [
+        ("in", 1, "", ""),
+        ("out", None, state, "holds test images"),
+    ]
+    assert board.comparisons.n_tests == 0
+
+
+def test_a_disputed_set_is_ranked_and_says_so() -> None:
+    [board] = with_states(seeds([70, 71, 72], set=A), {A: stated("disputed", "cannot be made again")}, {})
+    assert [(line.rank, line.state, line.reason) for line in board.lines] == [(1, "disputed", "cannot be made again")]
+
+
+def test_a_retracted_set_leaves_the_line_of_its_method() -> None:
+    rows = [row for k, name in enumerate("abc") for row in seeds([80.0 + k, 82.0 + k], set=name * 64, distil_seed=k)]
+    [board] = with_states(rows, {B: stated("retracted", "a bug")}, {})
+    assert [(line.cell.digests, line.rank) for line in board.lines] == [((A, C), 1), ((B,), None)]
+
+
+def test_a_line_is_verified_when_all_its_sets_are() -> None:
+    rows = [*seeds([80, 82], set=A, distil_seed=0), *seeds([84, 86], set=B, distil_seed=1)]
+    both = {A: stated("verified", "ours"), B: stated("verified", "ours")}
+    assert with_states(rows, both, {})[0].lines[0].state == "verified"
+    assert with_states(rows, {A: both[A]}, {})[0].lines[0].state == "scored"
+
+
+def test_claims_and_sets_without_a_row_stand_beside_the_ranks() -> None:
+    claim = {"metric": "accuracy", "value": 99.9, "unit": "percent", "n": 5, "sd": 0.1, "protocol": "theirs"}
+    place = {"dataset": "digits", "ipc": 1, "labels": {"kind": "hard"}}
+    cards = {
+        A: Card({**place, "method": "dm", "claims": [claim, {"metric": "loss", "value": 1}, {"metric": 3}, "x"]}),
+        B: Card({**place, "method": "leak"}),
+        C: Card({**place, "method": "elsewhere", "ipc": 10}),
+    }
+    [board] = with_states(
+        seeds([70, 71, 72], set=A), {B: stated("refused", "test images"), C: stated("refused")}, cards
+    )
+    assert [(one.set, one.value, one.sd, one.n, one.protocol) for one in board.claims] == [(A, 99.9, 0.1, 5, "theirs")]
+    assert [(one.method, one.state, one.reason) for one in board.unscored] == [("leak", "refused", "test images")]
+    assert [line.cell.interval.mean for line in board.lines] == [71.0], "a claim is no value"
+
+
+@pytest.mark.parametrize("claims", [None, "x", 3, {"metric": "accuracy"}, [[1]], [{"metric": "accuracy"}], [{}] * 99])
+def test_claims_of_another_shape_are_left_out(claims: Any) -> None:
+    cards = {A: Card({"dataset": "digits", "ipc": 1, "claims": claims})}
+    assert with_states(seeds([70], set=A), {}, cards)[0].claims == ()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, True, "99"])
+def test_a_claim_of_no_plain_number_is_left_out(value: Any) -> None:
+    cards = {A: Card({"dataset": "digits", "ipc": 1, "claims": [{"metric": "accuracy", "value": value}]})}
+    assert with_states(seeds([70], set=A), {}, cards)[0].claims == ()
+
+
+def test_a_board_of_500_lines_and_10_000_rows_is_reduced_within_two_seconds() -> None:
+    draws = random.Random(0)
+    rows = [
+        {**PLAIN, "method": f"m{k}", "set": f"{k:064x}", "seed": seed, "value": draws.gauss(70 + k / 50, 0.5)}
+        for k in range(500)
+        for seed in range(20)
+    ]
+    known = rows_of(frame(rows))
+    started = time.perf_counter()
+    [board] = boards(known, {})
+    assert len(board.lines) == 500 and len(known) == 10_000
+    assert time.perf_counter() - started < 2
