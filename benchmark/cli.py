@@ -16,6 +16,7 @@ import click
 from benchmark import __version__
 from benchmark.bench.command import bench
 from benchmark.commands.contract import test
+from benchmark.commands.conversion import convert
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
@@ -94,7 +95,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, list_, distill, submit, status, retract, evaluate, leaderboard, test, bench):
+for command in (demo, list_, distill, convert, submit, status, retract, evaluate, leaderboard, test, bench):
     cli.add_command(command)
 
 if __name__ == "__main__":
