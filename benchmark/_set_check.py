@@ -16,15 +16,21 @@ from benchmark.synthetic_set import labels_array
 
 if TYPE_CHECKING:
     from benchmark.space import Space
-    from benchmark.synthetic_set import Array, SyntheticSet
+    from benchmark.synthetic_set import Array, Card, SyntheticSet
 
 __all__ = ["problems"]
 
 IMAGE_DTYPES = ("uint8", "float16", "float32")
 LABEL_DTYPES = ("uint8", "int16", "int32", "int64")
 SOFT_DTYPES = ("float16", "float32")
-TENSORS: Mapping[str, tuple[str, ...]] = {"identity": ("images", "labels"), "indices": ("indices", "labels")}
+TENSORS: Mapping[str, tuple[str, ...]] = {
+    "identity": ("images", "labels"),
+    "indices": ("indices", "labels"),
+    "multi-formation": ("images", "labels"),
+}
 """What each decoder reads; others declare theirs in their module's TENSORS."""
+LARGEST_FACTOR = 16
+"""Formations on a side of an image; the pieces of a larger one would be pixels."""
 LARGEST = 2**31
 """Bytes of one tensor that are looked at; a distilled set is far smaller."""
 MARGIN = 10.0
@@ -163,14 +169,21 @@ def _counts(synthetic: SyntheticSet, n_classes: int) -> Iterator[str]:
         yield f"card.json says that the set is of the classes {shown(classes)}, but there are others: {shown(wrong)}."
         return
     stored = synthetic.tensors[TENSORS[synthetic.card.decoder.name][0]]
-    if stored.ndim and len(labels) != len(stored):
-        yield f"there are {len(stored)} images but {len(labels)} labels."
+    formations = _formations(synthetic.card)
+    if stored.ndim and len(labels) != len(stored) * formations:
+        yield f"there are {len(stored) * formations} images but {len(labels)} labels."
     elif labels.ndim == 1:
-        counts = np.bincount(labels.astype(np.int64), minlength=n_classes)
+        counts = np.bincount(labels.astype(np.int64), minlength=n_classes) // formations
         if ipc is not None and (counts[classes] != ipc).any():
             yield f"card.json says {ipc} images per class, but the classes hold {shown(counts.tolist())}."
-    elif ipc is not None and len(labels) != ipc * len(classes):
-        yield f"card.json says {ipc} images per class, {ipc * len(classes)} in all, but there are {len(labels)}."
+    elif ipc is not None and len(stored) != ipc * len(classes):
+        yield f"card.json says {ipc} images per class, {ipc * len(classes)} in all, but there are {len(stored)}."
+
+
+def _formations(card: Card) -> int:
+    """How many images, each with its label, a stored image becomes."""
+    factor = dict(card.decoder.options).get("factor", 2) if card.decoder.name == "multi-formation" else 1
+    return factor**2 if type(factor) is int and 1 <= factor <= LARGEST_FACTOR else 1
 
 
 def _hard_labels(labels: Array, n_classes: int, dataset: str) -> Iterator[str]:

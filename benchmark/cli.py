@@ -16,6 +16,7 @@ import click
 from benchmark import __version__
 from benchmark.bench.command import bench
 from benchmark.commands.contract import test
+from benchmark.commands.conversion import convert
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
@@ -100,6 +101,7 @@ COMMANDS = (
     demo,
     list_,
     distill,
+    convert,
     submit,
     status,
     retract,

@@ -588,7 +588,7 @@ def test_the_script_of_the_docs_makes_a_set_that_is_submitted_scored_and_listed(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = (ROOT / "docs" / "submit.md").read_text(encoding="utf-8")
-    script = page.split("```python\n")[1].split("```")[0]
+    script = page.split("## Write the folder")[1].split("```python\n")[1].split("```")[0]
     assert len([line for line in script.splitlines() if line.strip()]) <= 20
     assert set(re.findall(r"^(?:import|from) (\w+)", script, re.MULTILINE)) == {"json", "numpy"}
     (tmp_path / "my-set").mkdir()
