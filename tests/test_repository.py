@@ -67,7 +67,8 @@ def bound_names(tree: ast.Module) -> Iterator[tuple[str, bool]]:
             yield from ((alias.asname or alias.name, False) for alias in node.names)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            yield from ((target.id, False) for target in targets if isinstance(target, ast.Name))
+            names = (name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            yield from ((name.id, False) for name in names if isinstance(name.ctx, ast.Store))
 
 
 def exported_names(tree: ast.Module) -> list[str] | None:
