@@ -11,13 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InvalidInput
+from benchmark.refusals import shown
 
-__all__ = ["parse_json", "read_bytes", "shown"]
+__all__ = ["TwiceError", "parse_json", "read_bytes", "shown"]
 
 _REASONS = {
     errno.ELOOP: "is a symbolic link. Fix: put the file itself there",
     errno.ENOENT: "does not exist",
 }
+
+
+class _Twice(ValueError):
+    pass
+
+
+class TwiceError(InvalidInput):
+    """A key stands twice in an object: readers differ in which value they take."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 def read_bytes(file: Path, limit: int) -> bytes:
@@ -52,21 +65,17 @@ def parse_json(text: bytes, name: str) -> Any:
         return json.loads(
             text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite
         )
+    except _Twice as fault:
+        raise TwiceError(f"{name} is no valid JSON ({str(fault)[:100]}).", str(fault)) from fault
     except (ValueError, RecursionError) as fault:
         raise InvalidInput(f"{name} is no valid JSON ({str(fault)[:100]}).") from fault
-
-
-def shown(value: Any) -> str:
-    """A value for a message: escaped, and cut at 200 characters."""
-    text = ascii(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shown(key)} stands twice")
+            raise _Twice(f"the key {shown(key)} stands twice")
         found[key] = value
     return found
 

@@ -23,7 +23,7 @@ from benchmark.commands.listing import list_
 from benchmark.commands.reproduce import reproduce
 from benchmark.commands.states import retract, status
 from benchmark.commands.store import store_group
-from benchmark.commands.submission import submit
+from benchmark.commands.submission import check, submit
 from benchmark.errors import DistillBenchError
 
 __all__ = ["cli", "main"]
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fault.show()
         sys.exit(fault.exit_code)
     except DistillBenchError as fault:
-        _stop(f"error: {fault}", fault.exit_code)
+        _stop(str(fault) if fault.problems else f"error: {fault}", fault.exit_code)
     except (_ReaderLeft, BrokenPipeError):
         # Python flushes stdout once more at its end, which must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,7 +91,8 @@ def cli() -> None:
     Examples:
       distillbench demo                                   everything, on digits, in minutes
       distillbench distill dm --dataset digits --ipc 10   make a synthetic set
-      distillbench submit my-set/                         take in one made elsewhere
+      distillbench check my-set/                          look at one made elsewhere
+      distillbench submit my-set/                         take it in
       distillbench evaluate 3f2a                          score it (a digest's beginning)
       distillbench leaderboard                            build the site
     """
@@ -102,6 +103,7 @@ COMMANDS = (
     list_,
     distill,
     convert,
+    check,
     submit,
     status,
     retract,

@@ -13,6 +13,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmark.refusals import Problem
 
 __all__ = [
     "DistillBenchError",
@@ -30,6 +34,8 @@ class DistillBenchError(Exception):
     """Something a user can understand and mend; printed as one line, never as a traceback."""
 
     exit_code = 6
+    problems: tuple[Problem, ...] = ()
+    """With a code each (docs/errors.md), all of them where many are told; empty for errors without codes."""
 
 
 class UsageError(DistillBenchError):

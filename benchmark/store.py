@@ -152,11 +152,16 @@ class Store:
 
     def write_set(self, synthetic: SyntheticSet, preview: bytes | None = None) -> str:
         """Validate a set and take it in; returns its digest. A set that is there already stays as it is."""
+        self.add_set(synthetic, preview)
+        return synthetic.digest
+
+    def add_set(self, synthetic: SyntheticSet, preview: bytes | None = None) -> bool:
+        """As `write_set`; False where the set was there, or another process was faster."""
         synthetic.validate()
         name = synthetic.digest
         if self.has_set(name):
             self._settle(self.root / "sets" / name)
-            return name
+            return False
         self.prepare()
         card = json.dumps(sealed(synthetic.card.to_json()), indent=1, sort_keys=True, allow_nan=False)
         files = {"tensors.safetensors": tensor_file.to_bytes(synthetic.tensors), "card.json": f"{card}\n".encode()}
@@ -166,7 +171,7 @@ class Store:
             placed = durable.place_folder(folder, self.root / "sets" / name)
         if not placed and not self.has_set(name):
             raise EnvironmentFault(f"{self.root / 'sets' / name} holds no whole set. Fix: delete it, and try again.")
-        return name
+        return placed
 
     def preview(self, digest_: str) -> Path | None:
         return self._find("sets", digest_, "preview.png")

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from benchmark import datasets
 from benchmark._seal import SEAL
-from benchmark.errors import InvalidInput
 from benchmark.space import Space
 from benchmark.values import canonical_json, digest
 
@@ -24,7 +23,7 @@ __all__ = ["CARD_LIMIT", "FORMAT", "Card", "Decoder", "Labels", "SyntheticSet", 
 
 FORMAT = 1
 CARD_LIMIT = 64 * 2**10
-"""Bytes of card.json that are read."""
+"""Bytes of a stored card.json that are read; a contributor's has at most a quarter, so that ours always fits."""
 LABEL_KINDS = ("hard", "probabilities", "logits")
 TRAINING_FIELDS = ("dataset_digest", "space", "labels", "decoder", "schedule")
 """Card fields that change a training; the set's digest covers them and the tensors."""
@@ -84,6 +83,10 @@ class Card:
     citation: str = ""
     contributor: str = ""
     notes: str = ""
+    date: str = ""
+    """When the set was made, YYYY-MM-DD; empty: not told."""
+    claims: tuple[Mapping[str, Any], ...] = ()
+    """What the contributor measured: shown as claimed, never ranked."""
     cost: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
 
@@ -98,7 +101,8 @@ class Card:
         parts = {name: plain[name].to_json() for name in ("space", "labels", "decoder")}
         as_dicts = {name: dict(plain[name]) for name in ("cost", "made_with")}
         classes = None if self.classes is None else list(self.classes)
-        return {"format": FORMAT, **plain, **parts, **as_dicts, "classes": classes}
+        claims = [dict(claim) for claim in self.claims]
+        return {"format": FORMAT, **plain, **parts, **as_dicts, "classes": classes, "claims": claims}
 
     @classmethod
     def from_json(cls, stored: Any) -> Card:
@@ -130,12 +134,10 @@ class SyntheticSet:
 
     def validate(self) -> None:
         """Check tensors against the card and the dataset; raises InvalidInput with one line for each problem."""
-        from benchmark._card_check import listed
         from benchmark._set_check import problems
+        from benchmark.refusals import raise_for
 
-        found = problems(self)
-        if found:
-            raise InvalidInput(listed(found))
+        raise_for(problems(self))
 
 
 def labels_array(synthetic: SyntheticSet) -> Array:
@@ -164,6 +166,8 @@ def byte_ledger(synthetic: SyntheticSet) -> dict[str, int]:
 
 
 def _tensor_digest(tensor: Array) -> str:
-    little = np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<"))
+    little = np.asarray(tensor, dtype=tensor.dtype.newbyteorder("<"), order="C")
     head = canonical_json([tensor.dtype.newbyteorder("<").str.lstrip("<|"), list(tensor.shape)])
-    return hashlib.sha256(head.encode() + b"\n" + little.tobytes()).hexdigest()
+    hashed = hashlib.sha256(head.encode() + b"\n")
+    hashed.update(little.data)  # no copy: a set may be as large as its dataset
+    return hashed.hexdigest()

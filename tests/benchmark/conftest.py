@@ -15,6 +15,7 @@ import pytest
 
 from benchmark import cli, datasets, tensor_file
 from benchmark.space import PIXEL
+from benchmark.store import Store
 from benchmark.synthetic_set import Array, Card, SyntheticSet
 
 SetMaker = Callable[..., SyntheticSet]
@@ -70,6 +71,7 @@ def set_folder(tmp_path: Path) -> FolderMaker:
             "space": {"kind": "pixel"},
             "method": "by-hand",
             "ipc": 1,
+            "licence": "CC0",
             **card,
         }
         fields = {key: value for key, value in known.items() if value is not None}
@@ -105,3 +107,11 @@ def listing() -> Callable[[Path], dict[str, str]]:
         }
 
     return listed
+
+
+@pytest.fixture
+def stored(tmp_path: Path, make_set: SetMaker) -> Path:
+    """The folder of a store with one set in it."""
+    store = Store(tmp_path / "store")
+    store.write_set(make_set(seed=7, method="was-there"))
+    return store.root

@@ -1,0 +1,65 @@
+"""Sets that are well-formed, and that the rules of the boards refuse all the same, with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark import submission
+from benchmark.store import Store
+from benchmark.synthetic_set import SyntheticSet
+from tests.benchmark.bad_inputs import (
+    check_refusal,
+    fine,
+    with_card,
+)
+
+ROOT = Path(__file__).parents[2]
+Command = Callable[..., Any]
+SetMaker = Callable[..., SyntheticSet]
+
+
+def test_a_set_of_somebody_else_is_4_and_names_the_stored_one(stored: Path, tmp_path: Path) -> None:
+    opened = Store(stored)
+    first, copied = fine(tmp_path / "first"), fine(tmp_path / "copied")
+    digest = submission.submit(first, opened).digest
+    with_card(method="mine-now", contributor="N. N.")(copied)
+    text = check_refusal(copied, stored, "E604", 4, "card.json:method")
+    assert f"set {digest[:12]}" in text and "'by-hand'" in text
+    assert opened.read_card(digest).method == "by-hand"
+
+
+@pytest.mark.parametrize("field", ["eval_seeds", "seeds", "recipe", "epochs", "optimizer", "best_of"])
+def test_who_brings_an_evaluation_along_is_4(stored: Path, tmp_path: Path, field: str) -> None:
+    folder = fine(tmp_path / "my-set")
+    with_card(**{field: 3})(folder)
+    check_refusal(folder, stored, "E606", 4, f"card.json:{field}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "where"),
+    [
+        ({"licence": ...}, "E608", "card.json:licence"),
+        ({"licence": ""}, "E608", "card.json:licence"),
+        ({"licence": "  "}, "E608", "card.json:licence"),
+        ({"method": "random-real"}, "E609", "card.json:method"),
+        ({"method": "full-data"}, "E609", "card.json:method"),
+        ({"method": "dm"}, "E609", "card.json:method"),
+        ({"classes": list(range(10))}, "E610", "card.json:classes"),
+    ],
+)
+def test_what_the_rules_refuse_is_4(
+    stored: Path, tmp_path: Path, changes: dict[str, Any], code: str, where: str
+) -> None:
+    folder = fine(tmp_path / "my-set")
+    with_card(**changes)(folder)
+    check_refusal(folder, stored, code, 4, where)
+
+
+def test_what_is_invalid_comes_before_what_the_rules_refuse(stored: Path, tmp_path: Path) -> None:
+    folder = fine(tmp_path / "my-set")
+    with_card(licence="", ipc=0)(folder)
+    assert [line[:4] for line in check_refusal(folder, stored, "E608", 3).splitlines()] == ["E307", "E608"]
