@@ -19,6 +19,7 @@ from benchmark.commands.contract import test
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
+from benchmark.commands.results import results
 from benchmark.commands.states import retract, status
 from benchmark.commands.store import store_group
 from benchmark.commands.submission import submit
@@ -95,7 +96,20 @@ def cli() -> None:
     """
 
 
-for command in (demo, list_, distill, submit, status, retract, evaluate, leaderboard, store_group, test, bench):
+for command in (
+    demo,
+    list_,
+    distill,
+    submit,
+    status,
+    retract,
+    evaluate,
+    results,
+    leaderboard,
+    store_group,
+    test,
+    bench,
+):
     cli.add_command(command)
 
 if __name__ == "__main__":
