@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmark.store import Store
 
-__all__ = ["listing", "score_rows", "show"]
+__all__ = ["listing", "score_rows", "show", "summary"]
 
 Row = Mapping[str, Any]
 _SCORE_KEYS = ["dataset", "ipc", "method", "set", "distil_seed"]
@@ -83,17 +83,27 @@ def _sets(store: Store) -> Iterator[Row]:
 
 def score_rows(table: pd.DataFrame, digests: Collection[str]) -> list[Row]:
     """Mean, SD and number of seeds of each measurement of these sets; of all sets where none is named."""
-    import pandas as pd
+    chosen = table[table["set"].isin(list(digests))] if digests else table
+    plain = chosen[[*_SCORE_KEYS, "status", "value"]].astype(object)
+    return summary(plain.where(plain.notna(), None).to_dict("records"))
 
-    chosen = table[table["status"] == "ok"]
-    if digests:
-        chosen = chosen[chosen["set"].isin(list(digests))]
-    rows: list[Row] = []
-    for key, values in chosen.groupby(_SCORE_KEYS, dropna=False)["value"]:
-        parts = zip(_SCORE_KEYS, cast(tuple[Any, ...], key), strict=True)
-        named: dict[str, Any] = {column: None if part is None or pd.isna(part) else part for column, part in parts}
-        numbers = {name: None if named[name] is None else int(named[name]) for name in ("ipc", "distil_seed")}
-        spread = round(float(values.std()), 2) if len(values) > 1 else None
-        measured = {"mean": round(float(values.mean()), 2), "sd": spread, "n": len(values)}
-        rows.append({**named, **numbers, "set": str(named["set"])[:12], **measured})
-    return rows
+
+def summary(rows: Iterable[Mapping[Any, Any]]) -> list[Row]:
+    """Mean, SD and number of seeds of each measurement among result rows that are `ok`, sorted, what is absent last."""
+    import statistics
+
+    values: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        if row["status"] == "ok" and row["value"] is not None:
+            values.setdefault(tuple(row[name] for name in _SCORE_KEYS), []).append(float(row["value"]))
+    found: list[Row] = []
+    for key in sorted(values, key=_absent_last):
+        named = dict(zip(_SCORE_KEYS, key, strict=True))
+        spread = round(statistics.stdev(values[key]), 2) if len(values[key]) > 1 else None
+        measured = {"mean": round(statistics.fmean(values[key]), 2), "sd": spread, "n": len(values[key])}
+        found.append({**named, "set": str(named["set"])[:12], **measured})
+    return found
+
+
+def _absent_last(key: tuple[Any, ...]) -> list[tuple[bool, Any]]:
+    return [(part is None, 0 if part is None else part) for part in key]

@@ -21,6 +21,7 @@ from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
 from benchmark.commands.reproduce import reproduce
+from benchmark.commands.results import results
 from benchmark.commands.states import retract, status
 from benchmark.commands.store import store_group
 from benchmark.commands.submission import check, submit
@@ -109,6 +110,7 @@ COMMANDS = (
     retract,
     evaluate,
     reproduce,
+    results,
     leaderboard,
     store_group,
     test,

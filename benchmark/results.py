@@ -17,7 +17,19 @@ from benchmark.errors import InvalidInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Score", "frame", "in_bytes", "merged", "row", "rows_of", "to_csv", "write_tables"]
+__all__ = [
+    "COLUMNS",
+    "MEASUREMENT",
+    "ORDER",
+    "Score",
+    "frame",
+    "in_bytes",
+    "merged",
+    "row",
+    "rows_of",
+    "to_csv",
+    "write_tables",
+]
 
 COLUMNS: dict[str, str] = {
     "dataset": "string",
@@ -50,8 +62,10 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "float64": (int, float, type(None)),
 }
 """What JSON may hold in a column of each pandas type."""
-_MEASUREMENT = [name for name in COLUMNS if name not in ("value", "status", "numerics", "device")]
+MEASUREMENT = [name for name in COLUMNS if name not in ("value", "status", "numerics", "device")]
 """Rows that agree in these columns are the same measurement."""
+ORDER = [name for name in COLUMNS if name not in ("value", "numerics", "device")]
+"""Columns by which a table is sorted; the first sorts first, and what is absent before all."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text cell that begins so would run as a formula in a spreadsheet."""
@@ -82,8 +96,7 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(rows), columns=list(COLUMNS)).astype(COLUMNS)
-    keys = [name for name in COLUMNS if name not in ("value", "numerics", "device")]
-    return table.sort_values(keys, kind="stable", na_position="first").reset_index(drop=True)
+    return table.sort_values(ORDER, kind="stable", na_position="first").reset_index(drop=True)
 
 
 def merged(table: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +106,7 @@ def merged(table: pd.DataFrame) -> pd.DataFrame:
     """
     ranked = table.assign(not_ok=table["status"].ne("ok"), position=range(len(table)))
     ranked = ranked.sort_values(["not_ok", "numerics", "device"], kind="stable", na_position="first")
-    kept = ranked.drop_duplicates(_MEASUREMENT).sort_values("position")
+    kept = ranked.drop_duplicates(MEASUREMENT).sort_values("position")
     return kept[list(COLUMNS)].reset_index(drop=True)
 
 

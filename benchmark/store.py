@@ -5,7 +5,7 @@
     made/ab/<key>.json                        which set a baseline made of what, and its cost
     outcomes/ab/<key>-<seed>-<probe>-<numerics>.json   (arrays beside it in .safetensors)
     results/ab/<id>.json                      derived rows of one set under one evaluator
-    results.parquet, results.csv              all of them, collected
+    results.parquet, results.csv              all of them, collected; index/ is derived too
     status/ab/<sha256 of its bytes>.json      what is said of a set: states.py
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
@@ -27,18 +27,17 @@ import dataclasses
 import json
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from benchmark import _outcome_file, durable, packed, tensor_file
+from benchmark import _outcome_file, durable, packed, row_index, tensor_file
 from benchmark._seal import sealed, unsealed
 from benchmark._strict import parse_json, read_bytes, shown
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
-from benchmark.results import frame, merged, rows_of, write_tables
+from benchmark.results import frame, merged, write_tables
 from benchmark.states import Record, State, read_records, states_of
 from benchmark.synthetic_set import CARD_LIMIT, Card, SyntheticSet
 from benchmark.values import Outcome, canonical_json
@@ -209,7 +208,7 @@ class Store:
 
     def _scored(self) -> set[str]:
         """Digests of the sets that have a result with a value."""
-        return {row["set"] for row in self._all_rows() if row["status"] == "ok"}
+        return row_index.current(self.roots).scored()
 
     # What baselines made
 
@@ -317,26 +316,21 @@ class Store:
 
     def results(self) -> pd.DataFrame:
         """All result rows of this store and its fallbacks, each once, in one table of `results.COLUMNS`."""
-        return merged(frame(self._all_rows()))
+        return merged(frame(row_index.current(self.roots).rows({})))
 
-    def _all_rows(self) -> Iterator[dict[str, Any]]:
-        files = {file.name: file for root in reversed(self.roots) for file in root.glob("results/*/*.json")}
-        return (row for name in sorted(files) for row in self._rows(files[name]))
-
-    def _rows(self, file: Path) -> list[dict[str, Any]]:
-        """The rows of a file; of a damaged one none, and a line that says so: they can be derived again."""
-        try:
-            return rows_of(file)
-        except InvalidInput as fault:
-            print(f"left out: {fault}", file=sys.stderr)
-            return []
+    def rows(self, wanted: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+        """The rows of `results` whose columns have one of the values wanted. At once, where the index is up to date."""
+        return row_index.select(self.roots, wanted, self.staging if self.root.is_dir() else None)
 
     def collect(self) -> pd.DataFrame:
         """Write results.parquet and results.csv from all rows, and return them; sweep up after killed writers."""
-        table = self.results()
+        index = row_index.current(self.roots)
+        table = merged(frame(index.rows({})))
         self.prepare()
         durable.sweep(self.staging)
         durable.sweep(self.root / "locks")
+        if index.is_new:
+            row_index.save(index, self.root, self.staging)
         write_tables(table, self.root, self.staging)
         return table
 

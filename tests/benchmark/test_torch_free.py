@@ -67,6 +67,7 @@ TORCH_FREE = [
     "benchmark.recipe",
     "benchmark.registry",
     "benchmark.results",
+    "benchmark.row_index",
     "benchmark.states",
     "benchmark.statistics",
     "benchmark.store",
