@@ -20,6 +20,7 @@ from benchmark.commands.conversion import convert
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
+from benchmark.commands.publishing import publish
 from benchmark.commands.reproduce import reproduce
 from benchmark.commands.states import retract, status
 from benchmark.commands.store import store_group
@@ -108,6 +109,7 @@ COMMANDS = (
     evaluate,
     reproduce,
     leaderboard,
+    publish,
     store_group,
     test,
     bench,
