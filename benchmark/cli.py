@@ -16,6 +16,7 @@ import click
 from benchmark import __version__
 from benchmark.bench.command import bench
 from benchmark.commands.contract import test
+from benchmark.commands.contribution import contribution
 from benchmark.commands.conversion import convert
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
@@ -110,6 +111,7 @@ COMMANDS = (
     reproduce,
     leaderboard,
     publish,
+    contribution,
     store_group,
     test,
     bench,
