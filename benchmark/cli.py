@@ -16,10 +16,12 @@ import click
 from benchmark import __version__
 from benchmark.bench.command import bench
 from benchmark.commands.contract import test
+from benchmark.commands.contribution import contribution
 from benchmark.commands.conversion import convert
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
+from benchmark.commands.publishing import publish
 from benchmark.commands.reproduce import reproduce
 from benchmark.commands.results import results
 from benchmark.commands.states import retract, status
@@ -112,6 +114,8 @@ COMMANDS = (
     reproduce,
     results,
     leaderboard,
+    publish,
+    contribution,
     store_group,
     test,
     bench,

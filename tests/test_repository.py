@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 ABOVE_THE_ROOMS = {"benchmark/commands": {"leaderboard"}}  # the command line calls the site by its name
 VAGUE = {"common", "helper", "helpers", "misc", "util", "utils"}
-IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
+IMPORTED_AS = {"huggingface-hub": "huggingface_hub", "pillow": "PIL", "scikit-learn": "sklearn"}
 USED_BY_OTHERS = {"pyarrow"}  # pandas writes Parquet with it; a room need not import it
 COMMAND = re.compile(r"(?:^ *(?:\$ )?|&& |\$\(|/)distillbench ([a-z][a-z-]*)", re.MULTILINE)
 TARGET = re.compile(r"(?:^ *(?:\$ )?|&& )make ([a-z]+)", re.MULTILINE)
@@ -103,7 +103,8 @@ def code_in(page: str) -> str:
 def dependencies() -> set[str]:
     """What the rooms need, and what their extras need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
+    extras = [*project["optional-dependencies"]["dask"], *project["optional-dependencies"]["hub"]]
+    declared = [*project["dependencies"], *extras]
     return {re.split(r"[<>=!~\[; ]", line)[0] for line in declared}
 
 
