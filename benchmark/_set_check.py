@@ -65,7 +65,14 @@ def problems(synthetic: SyntheticSet) -> list[str]:
         found += _images(synthetic, tensors["images"], facts)
     if "indices" in tensors:
         found += _indices(tensors["indices"], facts)
-    return found + list(_labels(synthetic, facts))
+    return found + list(_labels(synthetic, facts)) + list(_decoder_problems(synthetic, facts))
+
+
+def _decoder_problems(synthetic: SyntheticSet, facts: DatasetFacts) -> Iterator[str]:
+    """What a decoder's own `problems(synthetic, facts)` finds, where its module has one."""
+    name = synthetic.card.decoder.name
+    check = None if name in TENSORS else getattr(registry.module("decoder", name), "problems", None)
+    yield from check(synthetic, facts) if check else ()
 
 
 def _facts(name: str) -> DatasetFacts:

@@ -17,6 +17,7 @@ from benchmark import __version__
 from benchmark.bench.command import bench
 from benchmark.commands.contract import test
 from benchmark.commands.conversion import convert
+from benchmark.commands.documents import document
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
@@ -110,6 +111,7 @@ COMMANDS = (
     leaderboard,
     store_group,
     test,
+    document,
     bench,
 )
 for command in COMMANDS:
