@@ -40,10 +40,13 @@ class FeatureSelection(Baseline):
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return indices of distinct real images; raises UsageError where a class has fewer images than asked for."""
         ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
-        classes, rows = run.class_rows(at_least=ipc), run.rows()
+        return run.of_indices(np.concatenate(list(self.selected(real, ipc, run).values())), ipc)
+
+    def selected(self, real: Real, per_class: int, run: Run) -> dict[int, Array]:
+        """Canonical train indices of each class, the most important first."""
+        classes, rows = run.class_rows(at_least=per_class), run.rows()
         (cell,) = self.needs(real, run.seed)
         (outcome,) = run.outcomes(cell)
         embeddings = outcome.at_end()["embeddings"].astype(np.float64)
         of_class = {c: embeddings[np.searchsorted(rows, members)] for c, members in classes.items()}
-        chosen = [members[self.select(of_class[c], ipc)] for c, members in classes.items()]
-        return run.of_indices(np.concatenate(chosen), ipc)
+        return {c: members[self.select(of_class[c], per_class)] for c, members in classes.items()}

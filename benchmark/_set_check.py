@@ -133,7 +133,18 @@ def in_values(synthetic: SyntheticSet, known: Sequence[Problem]) -> list[Problem
         found += _labels(synthetic, facts)
         if not found and not wrong:
             found += _balance(synthetic, len(facts.classes), bool(known))
+    if not found and not wrong:
+        found += _decoder_problems(synthetic, facts)
     return found
+
+
+def _decoder_problems(synthetic: SyntheticSet, facts: DatasetFacts) -> Iterator[Problem]:
+    """What a decoder's own `problems(synthetic, facts)` finds, lines of text, where its module has one."""
+    name = synthetic.card.decoder.name
+    check = None if name in TENSORS else getattr(registry.module("decoder", name), "problems", None)
+    for line in check(synthetic, facts) if check else ():
+        what, _, fix = line.partition(" Fix: ")
+        yield Problem("E214", FILE, what.rstrip("."), fix=fix.rstrip("."))
 
 
 def _expected_tensors(decoder: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from benchmark.bench.command import bench
 from benchmark.commands.contract import test
 from benchmark.commands.contribution import contribution
 from benchmark.commands.conversion import convert
+from benchmark.commands.documents import document
 from benchmark.commands.evaluation import demo, distill, evaluate
 from benchmark.commands.leaderboard import leaderboard
 from benchmark.commands.listing import list_
@@ -118,6 +119,7 @@ COMMANDS = (
     contribution,
     store_group,
     test,
+    document,
     bench,
 )
 for command in COMMANDS:

@@ -195,6 +195,12 @@ TABLE: Mapping[str, Explanation] = {
         "From Python, tensors are numpy arrays; sparse arrays, objects and others' tensors are not guessed at.",
         "convert it with numpy.asarray",
     ),
+    "E214": _row(
+        "coded images that the decoder cannot read",
+        "The decoder that the card names cannot make the set's images: a picture of another size or codec, more images "
+        "than the dataset has, labels that do not match.",
+        "code the images as docs/synthetic_set.md says for this decoder",
+    ),
     "E301": _row(
         "markup in a name",
         "Names stand in addresses, file names and tables. Text fields may hold any visible characters; names may not.",

@@ -34,14 +34,13 @@ def contribution(
     from benchmark.contribution import changes
     from benchmark.convert import check_new
 
-    open_store(store, plugins)
+    opened = open_store(store, plugins)
     place = check_new(out) if out else None
     found = changes.changes(Path(repository), base, head)
     name = changes.added_folder(found)
     with tempfile.TemporaryDirectory(prefix="distillbench-contribution-") as folder:
         changes.extract(Path(repository), found, Path(folder))
-        synthetic = submission.read_set_folder(folder)
-        submission.check_policy(synthetic)
+        synthetic = submission.check(folder, opened)
         if place:
             place.mkdir(parents=True)
             changes.extract(Path(repository), found, place)
