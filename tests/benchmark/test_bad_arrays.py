@@ -15,7 +15,7 @@ from benchmark.errors import InvalidInput
 from benchmark.store import Store
 from benchmark.submission import check
 from benchmark.synthetic_set import Array, SyntheticSet
-from tests.benchmark.bad_inputs import CARD, IMAGES, LABELS, Spoil, check_refusal, fine, problems_of, with_tensors
+from tests.benchmark.bad_inputs import IMAGES, LABELS, Spoil, check_refusal, fine, problems_of, with_tensors
 
 SetMaker = Callable[..., SyntheticSet]
 STATISTICS = datasets.facts("digits").statistics["dataset"]
@@ -186,10 +186,12 @@ def test_a_set_may_be_as_large_as_its_dataset_and_no_larger(stored: Path, tmp_pa
     with_tensors(images=images, labels=np.eye(10, dtype=np.float32)[labels], card={"ipc": 100, **PROBABILITIES})(folder)
     assert check(folder, Store(stored)).ledger["total"] == budget(facts)
     more = np.concatenate([images, images[:10]])
-    with_tensors(images=more, labels=np.eye(10, dtype=np.float32)[np.tile(LABELS, 101)], card={**CARD, "ipc": 101})(
-        folder
-    )
-    with pytest.raises(InvalidInput, match=r"E209 .*\(got images 258,560, labels 40,400, limit 296,000 in all\)"):
+    with_tensors(images=more, labels=np.tile(LABELS, 101), card={"ipc": 101})(folder)
+    with pytest.raises(InvalidInput, match=r"E209 .*:labels: more labels than .* \(got 1,010, limit 1,000\)"):
+        check(folder, Store(stored))
+    more = np.concatenate([images, images[:200]])
+    with_tensors(images=more, labels=labels, card={"ipc": 100})(folder)
+    with pytest.raises(InvalidInput, match=r"E209 .*\(got images 307,200, labels 8,000, limit 296,000 in all\)"):
         check(folder, Store(stored))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmark import _intake, submission
-from benchmark.store import Store
+from benchmark.store import FORMAT, Store
 from benchmark.synthetic_set import SyntheticSet
 from tests.benchmark.bad_inputs import (
     IMAGES,
@@ -233,7 +234,7 @@ def test_a_store_that_cannot_be_written_is_5_and_stays_as_it_was(
 
 
 def test_a_newer_store_is_5_and_not_written(command: Command, stored: Path, tmp_path: Path) -> None:
-    (stored / "FORMAT").write_text('{"format": 2}')
+    (stored / "FORMAT").write_text(json.dumps({"format": FORMAT + 1}))
     before, folder = hashes(stored), fine(tmp_path / "my-set")
     for verb in ("check", "submit"):
         answer = command(verb, folder, "--store", stored)

@@ -15,7 +15,7 @@ from benchmark import problems
 from benchmark.errors import EnvironmentFault, InvalidInput, PolicyRefusal
 from benchmark.problems import TABLE
 from benchmark.refusals import Problem, refusal
-from benchmark.store import Store
+from benchmark.store import FORMAT, Store
 from benchmark.submission import check
 from tests.benchmark.bad_inputs import IMAGES, LINE, fine, hashes, with_card, with_tensors
 
@@ -113,7 +113,7 @@ def test_a_refusal_by_the_rules_and_a_fault_of_the_machine_have_their_exit_codes
     folder = fine(tmp_path / "my-set")
     with_card(licence=...)(folder)
     assert command("check", folder, "--store", stored).code == 4
-    (stored / "FORMAT").write_text('{"format": 2}')
+    (stored / "FORMAT").write_text(json.dumps({"format": FORMAT + 1}))
     answer = command("submit", folder, "--store", stored, "--json")
     assert answer.code == 5 and json.loads(answer.out)["problems"][0]["code"] == "E505"
 

@@ -47,7 +47,7 @@ def alike(line: str, text: str) -> bool:
     """Whether a line of the transcript was printed, its measured numbers and the room between columns aside."""
 
     def plain(one: str) -> str:
-        return " ".join(re.sub(r"\d+\.\d+|\d+ s\b|about 0", "#", one).split())
+        return " ".join(re.sub(r"\d+\.\d+|(about )?\d+ s\b|about 0", "#", one).split())
 
     return plain(line) in {plain(one) for one in text.splitlines()}
 

@@ -116,7 +116,7 @@ def test_datm_has_logits_and_a_learned_rate(
     assert card.schedule is not None and card.schedule["learning_rate"] == pytest.approx(0.0123)
     with pytest.raises(UsageError, match=r"--learning-rate 0\.5: the files hold 0\.0123"):
         reading(*files, labels="logits", learning_rate=0.5, **STANDARDIZED)
-    with pytest.raises(InvalidInput, match="declared probabilities, but some rows are negative"):
+    with pytest.raises(InvalidInput, match=r"E211 .* rows that are negative"):
         reading(*files, labels="probabilities", **STANDARDIZED)
 
 

@@ -140,8 +140,8 @@ def test_shapes_and_labels_that_do_not_fit_are_told(bare: Reading, pixels: Array
         (np.arange(10) - 1, "class ids start at 0"),
         (np.zeros((10, 7)), r"shape \(10, 7\); digits needs \(N,\) or \(N, 10\)"),
         (np.full((10, 10), np.nan), "the labels hold values that are NaN"),
-        (np.arange(10) + 1, "holds 10; digits has classes 0 to 9"),
-        (np.repeat(np.arange(5), 2), "card.json says 1 images per class"),
+        (np.arange(10) + 1, r"E202 .* \(got 10, limit 0 to 9\)"),
+        (np.repeat(np.arange(5), 2), "E204 .* limit 1 each"),
     ):
         with pytest.raises(InvalidInput, match=message):
             bare(pixels, labels, space="pixel")
