@@ -96,7 +96,7 @@ def test_a_set_that_breaks_its_format_or_bears_our_name_is_refused(
     branch.add_set(set_folder("broken", ipc=3))
     branch.commit()
     answer = command("contribution", *options, "--out", tmp_path / "out")
-    assert answer.code == 3 and "card.json says 3 images per class" in answer.err
+    assert answer.code == 3 and "the card says 3 images per class" in answer.err
     assert not (tmp_path / "out").exists() and not (tmp_path / "store").exists()
 
 

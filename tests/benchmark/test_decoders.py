@@ -71,10 +71,10 @@ def test_a_set_of_formations_is_validated_and_trained_on(make_set: SetMaker, tmp
 @pytest.mark.parametrize(
     ("factor", "n_copies", "ipc", "message"),
     [
-        (2, 1, 1, "there are 40 images but 10 labels"),
-        (3, 4, 1, "there are 90 images but 40 labels"),
-        (10**9, 4, 1, "there are 10 images but 40 labels"),
-        (2, 4, 2, "card.json says 2 images per class"),
+        (2, 1, 1, "E205 .*10 images times 4, 10 labels"),
+        (3, 4, 1, "E205 .*10 images times 9, 40 labels"),
+        (10**9, 4, 1, "E307 .*1000000000, limit 1 to 8"),
+        (2, 4, 2, "E205 .*2 images per class, 20 in all .got 10"),
     ],
 )
 def test_formations_and_labels_must_agree(

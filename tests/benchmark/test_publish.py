@@ -164,7 +164,7 @@ def test_publish_takes_a_stored_set_or_a_folder(
     digest = store.write_set(make_set(licence="MIT"))
     stored = command("publish", digest[:8], "--to", tmp_path / "one", "--store", store.root)
     assert (stored.code, stored.out.strip(), stored.err) == (0, str(tmp_path / "one"), "")
-    folder = command("publish", set_folder(), "--to", tmp_path / "two", "--store", store.root)
+    folder = command("publish", set_folder(licence=""), "--to", tmp_path / "two", "--store", store.root)
     assert folder.code == 0 and "states no licence" in folder.err
     assert command("publish", digest[:8], "--store", store.root).code == 2
     assert command("publish", "ffffffff", "--to", tmp_path / "three", "--store", store.root).code == 3
