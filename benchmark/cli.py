@@ -25,6 +25,7 @@ from benchmark.commands.listing import list_
 from benchmark.commands.publishing import publish
 from benchmark.commands.reproduce import reproduce
 from benchmark.commands.results import results
+from benchmark.commands.scan import scan
 from benchmark.commands.states import retract, status
 from benchmark.commands.store import store_group
 from benchmark.commands.submission import check, submit
@@ -109,6 +110,7 @@ COMMANDS = (
     convert,
     check,
     submit,
+    scan,
     status,
     retract,
     evaluate,

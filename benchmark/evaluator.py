@@ -90,6 +90,10 @@ class Evaluator:
         """What the outcomes of the planned cells mean, one score for each number and seed."""
         raise NotImplementedError
 
+    def suspicion(self, scores: Sequence[Score]) -> tuple[str, str] | None:
+        """A code of docs/errors.md and a sentence, where its scores say that somebody must look at the set."""
+        return None
+
 
 def accuracy_percent(outcome: Outcome) -> float | None:
     """Top-1 accuracy over all classes in percent; None unless the outcome is `ok`."""

@@ -13,6 +13,9 @@ from benchmark import datasets, registry
 from benchmark.errors import DistillBenchError
 from benchmark.values import Made, Probe, Training, digest, to_json
 
+REQUANTISING = 1
+"""Version of `engine/requantising.py`."""
+
 __all__ = ["dataset_digest", "made_key", "outcome_name", "training_key"]
 
 
@@ -51,6 +54,8 @@ def _versions(stored: Any) -> Iterator[tuple[str, Any]]:
     kind = stored.get("kind")
     if kind == "made":
         raise DistillBenchError(f"the set of {stored['baseline']!r} must be made before a training on it has a key.")
+    if kind == "requantised":
+        yield "requantising", REQUANTISING
     if kind == "real":
         yield f"dataset/{stored['dataset']}", dataset_digest(stored["dataset"])
     if kind == "training":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from benchmark.values import Cell, Data, Made, Probe, Stored, Training
+from benchmark.values import Cell, Data, Images, Made, Probe, Requantised, Stored, Training
 
 __all__ = ["TEACHER_PROBE", "TEACHER_SEED", "made_in", "teachers", "with_sets"]
 
@@ -20,7 +20,7 @@ TEACHER_PROBE = Probe("weights")
 
 def made_in(trainings: Iterable[Training]) -> list[Made]:
     """Every set that is still to be made for some trainings and their teachers, in the order of appearance."""
-    images = (images for training in trainings for data in _data(training) for images in data.images)
+    images = (_whole(one) for training in trainings for data in _data(training) for one in data.images)
     return list(dict.fromkeys(one for one in images if isinstance(one, Made)))
 
 
@@ -34,6 +34,11 @@ def teachers(cells: Iterable[Cell]) -> list[Cell]:
     labels = (data.labels for cell in cells for data in _own_data(cell.training))
     found = dict.fromkeys(one for one in labels if isinstance(one, Training))
     return [Cell(teacher, (TEACHER_SEED,), (TEACHER_PROBE,)) for teacher in found]
+
+
+def _whole(images: Images) -> Images:
+    """What stands beneath a set that is shown coarser."""
+    return images.of if isinstance(images, Requantised) else images
 
 
 def _own_data(training: Training) -> Iterator[Data]:
@@ -51,9 +56,17 @@ def _data(training: Training) -> Iterator[Data]:
             yield from _data(data.labels)
 
 
+def _with_digest(images: Images, found: Mapping[Made, str]) -> Images:
+    if isinstance(images, Made) and images in found:
+        return Stored(found[images])
+    if isinstance(images, Requantised) and isinstance(images.of, Made) and images.of in found:
+        return replace(images, of=Stored(found[images.of]))
+    return images
+
+
 def _training_with(training: Training, found: Mapping[Made, str]) -> Training:
     def filled(data: Data) -> Data:
-        images = tuple(Stored(found[one]) if isinstance(one, Made) and one in found else one for one in data.images)
+        images = tuple(_with_digest(one, found) for one in data.images)
         labels = _training_with(data.labels, found) if isinstance(data.labels, Training) else data.labels
         return Data(images, labels)
 

@@ -326,7 +326,7 @@ TABLE: Mapping[str, Explanation] = {
     ),
     "E605": _row(
         "a score that hangs on hidden bits",
-        "The score falls by more than three standard errors when images are rounded to 8 bits and shuffled.",
+        "The score falls by more than three standard errors when images lose their lowest bit and are shuffled.",
         "hand in a set that works after rounding and shuffling",
     ),
     "E606": _row(

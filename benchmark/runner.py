@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import cluster, datasets, engine, making, phases, plan, preview, recipe, registry
-from benchmark.errors import TrainingDiverged, UsageError
+from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, duration, say
 from benchmark.recipe import Recipe
 from benchmark.results import Score, row
+from benchmark.scan import stored
 from benchmark.store import Store
 from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
@@ -168,7 +169,7 @@ class Runner:
         started = time.perf_counter()
         made = self.make(dict.fromkeys(job.images for job in jobs if isinstance(job.images, Made)))
         prepared = []
-        for job in jobs:
+        for job in self._without_test_images(jobs, made):
             entry = self._entry(job, made)
             if entry is not None:
                 evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
@@ -187,10 +188,24 @@ class Runner:
                 say(f"{job.evaluator} skips {entry.method}: {reason}")
                 continue
             seen = {label: self._outcomes(cell, errors) for label, cell in planned.items()}
-            self._write_rows(job, entry, subject, list(evaluator.scores(subject, seen)))
+            scores = list(evaluator.scores(subject, seen))
+            self._write_rows(job, entry, subject, scores)
+            said = evaluator.suspicion(scores)
+            if said:
+                stored.hold(entry.stored.digest, "needs-review", *said, {"evaluator": job.row_name}, self.store)
         self.workers.close()
         self.report.seconds = time.perf_counter() - started
         return self.report
+
+    def _without_test_images(self, jobs: Sequence[Job], made: Mapping[Made, str]) -> list[Job]:
+        """Scan every set; raises PolicyRefusal for stored ones that hold test images, reports and drops made ones."""
+        names = {job: job.images if isinstance(job.images, str) else made.get(job.images, "") for job in jobs}
+        refused = {name: stored.refusal_of(name, self.store) for name in dict.fromkeys(names.values()) if name}
+        asked = dict.fromkeys(refused[job.images] for job in jobs if isinstance(job.images, str))
+        if any(asked):
+            raise PolicyRefusal("\n".join(filter(None, asked)))
+        self.report.problems += filter(None, refused.values())
+        return [job for job in jobs if not refused.get(names[job])]
 
     def _with_sets(self, plans: Sequence[Planned], made: dict[Made, str]) -> list[Planned]:
         """The plans with every set that stands beside a subject; it is made where it is missing."""

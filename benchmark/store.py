@@ -7,6 +7,7 @@
     results/ab/<id>.json                      derived rows of one set under one evaluator
     results.parquet, results.csv              all of them, collected; index/ is derived too
     status/ab/<sha256 of its bytes>.json      what is said of a set: states.py
+    scans/<digest>.json, <digest>.png         whether a set holds test images: scan/record.py
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
     locks/<name>.lock                         work that a living process has in hand
@@ -38,6 +39,7 @@ from benchmark._seal import sealed, unsealed
 from benchmark._strict import parse_json, read_bytes, shown
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.results import frame, merged, write_tables
+from benchmark.scan.record import Scan
 from benchmark.states import Record, State, read_records, states_of
 from benchmark.synthetic_set import CARD_LIMIT, Card, SyntheticSet
 from benchmark.values import Outcome, canonical_json
@@ -49,6 +51,8 @@ __all__ = ["FORMAT", "MadeRecord", "Store"]
 
 FORMAT = 2
 """1: no status records and no seals. What reads 1 would rank sets that were retracted, so it must not read 2."""
+SCAN_LIMIT = 64 * 2**10
+"""Bytes of a scan's record that are read."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -209,6 +213,29 @@ class Store:
     def _scored(self) -> set[str]:
         """Digests of the sets that have a result with a value."""
         return row_index.current(self.roots).scored()
+
+    # Scans for test images
+
+    def read_scan(self, digest_: str) -> Scan | None:
+        """The scan of a set; None where there is none, or it is damaged, so that it is made again."""
+        file = self._find("scans", f"{digest_}.json")
+        try:
+            return Scan.from_json(parse_json(read_bytes(file, SCAN_LIMIT), file.name)) if file else None
+        except InvalidInput:
+            return None
+
+    def scan_picture(self, digest_: str) -> Path | None:
+        """The worst pairs of a scan side by side."""
+        return self._find("scans", f"{digest_}.png")
+
+    def write_scan(self, scan: Scan, picture: bytes | None = None) -> None:
+        """Put a scan, and its pairs side by side, in place of an older one."""
+        self.prepare()
+        base = self.root / "scans" / scan.set
+        if picture is not None:  # first, so that whoever sees the record finds it
+            durable.write_replacing(base.with_suffix(".png"), picture, self.staging)
+        text = json.dumps(scan.to_json(), indent=1, sort_keys=True, allow_nan=False)
+        durable.write_replacing(base.with_suffix(".json"), text.encode(), self.staging)
 
     # What baselines made
 

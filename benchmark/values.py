@@ -28,6 +28,7 @@ __all__ = [
     "Outcomes",
     "Probe",
     "Real",
+    "Requantised",
     "Stage",
     "Stored",
     "Training",
@@ -85,7 +86,16 @@ class Stored:
     classes: tuple[int, ...] | None = None
 
 
-Images = Real | Made | Stored
+@dataclass(frozen=True)
+class Requantised:
+    """A set without what hides below its pixels: coarser levels, in another order (`engine/requantising.py`)."""
+
+    of: Stored | Made
+    seed: int
+    """Of the noise and the order."""
+
+
+Images = Real | Made | Stored | Requantised
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class Outcome:
 Outcomes = tuple[Outcome, ...]
 
 _TYPES: dict[str, type] = {
-    t.__name__.lower(): t for t in (Real, Budget, Made, Stored, Data, Stage, Training, Probe, Cell)
+    t.__name__.lower(): t for t in (Real, Budget, Made, Stored, Requantised, Data, Stage, Training, Probe, Cell)
 }
 
 

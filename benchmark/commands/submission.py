@@ -19,6 +19,7 @@ from benchmark.errors import DistillBenchError, UsageError
 if TYPE_CHECKING:
     from types import FrameType
 
+    from benchmark.scan import Scan
     from benchmark.store import Store
     from benchmark.synthetic_set import SyntheticSet
 
@@ -32,10 +33,11 @@ is_new_version = click.option(
 @click.command()
 @click.argument("place", type=click.Path(), required=False, metavar="[FILE_OR_FOLDER]")
 @click.option("--explain", metavar="CODE", help="Print what a code means, and nothing else.")
+@click.option("--scan", "with_scan", is_flag=True, help="Look for test images in it too; needs the dataset here.")
 @is_new_version
 @as_json
 @every_option
-def check(place: str | None, explain: str | None, **named: Any) -> None:
+def check(place: str | None, explain: str | None, with_scan: bool, **named: Any) -> None:
     """Check a set FOLDER as `submit` would, without storing anything; of a FILE its format alone.
 
     Every problem is told at once, one line each, with a code that docs/errors.md explains.
@@ -43,6 +45,7 @@ def check(place: str | None, explain: str | None, **named: Any) -> None:
     \b
     Examples:
       distillbench check my-set/
+      distillbench check my-set/ --scan
       distillbench check my-set/tensors.safetensors
       distillbench check --explain E207
     """
@@ -60,17 +63,30 @@ def check(place: str | None, explain: str | None, **named: Any) -> None:
             click.echo("Name the folder to check the whole set.", err=True)
             return
         synthetic = submission.check(str(place), _opened(named), named["new_version"])
-        _show(synthetic, named["as_json"])
+        _show(synthetic, named["as_json"], _scanned(str(place), synthetic) if with_scan else None)
 
 
-def _show(synthetic: SyntheticSet, as_json: bool) -> None:
+def _scanned(place: str, synthetic: SyntheticSet) -> Scan:
+    """What a scan finds (docs/scan.md); raises PolicyRefusal where the set holds test images."""
+    from benchmark import datasets
+    from benchmark.refusals import Problem, raise_for
+    from benchmark.scan import scan
+
+    found = scan(synthetic, datasets.load(synthetic.card.dataset))
+    raise_for([Problem(found.code, place, found.reason)] if found.state == "refused" else [])
+    return found
+
+
+def _show(synthetic: SyntheticSet, as_json: bool, scan: Scan | None) -> None:
     card, ledger = synthetic.card, synthetic.ledger
     found = {"set": synthetic.digest, "method": card.method, "dataset": card.dataset, "track": card.track}
     if as_json:
-        click.echo(json.dumps({**found, "bytes": ledger["total"], "ledger": ledger, "problems": []}))
+        told = {"scan": scan.to_json()} if scan else {}
+        click.echo(json.dumps({**found, "bytes": ledger["total"], "ledger": ledger, "problems": [], **told}))
         return
     parts = ", ".join(f"{name} {size:,}" for name, size in ledger.items() if name != "total")
-    for name, value in {**found, "bytes": f"{ledger['total']:,} ({parts})"}.items():
+    read = {"scan": " ".join(filter(None, (scan.state, scan.code, scan.reason)))} if scan else {}
+    for name, value in {**found, "bytes": f"{ledger['total']:,} ({parts})", **read}.items():
         click.echo(f"{name:8} {value}")
     click.echo("nothing is wrong, and nothing was stored.", err=True)
 

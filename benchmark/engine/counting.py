@@ -9,7 +9,7 @@ from benchmark.baseline import images_per_class
 from benchmark.engine.materials import Materials
 from benchmark.errors import UsageError
 from benchmark.synthetic_set import labels_array
-from benchmark.values import Budget, Data, Images, Made, Stored
+from benchmark.values import Budget, Data, Images, Made, Requantised, Stored
 
 __all__ = ["count", "count_images"]
 
@@ -27,6 +27,8 @@ def count(images: Images, materials: Materials) -> int:
 
 
 def _counted(images: Images, materials: Materials) -> int:
+    if isinstance(images, Requantised):
+        return count(images.of, materials)
     if isinstance(images, Stored):
         labels = labels_array(materials.store.read_set(images.digest))
         return len(labels) if images.classes is None else int(np.isin(labels, images.classes).sum())

@@ -23,7 +23,7 @@ from benchmark.engine.process import is_small, prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
-from benchmark.values import Images, Made, Probe, Stage, Stored
+from benchmark.values import Images, Made, Probe, Requantised, Stage, Stored
 
 __all__ = ["Estimator"]
 
@@ -114,6 +114,8 @@ class Estimator:
 
 
 def _dataset_name(images: Images, materials: Materials) -> str:
+    if isinstance(images, Requantised):
+        return _dataset_name(images.of, materials)
     if isinstance(images, Stored):
         return materials.store.read_card(images.digest).dataset
     return images.real.dataset if isinstance(images, Made) else images.dataset

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 
 from benchmark import datasets, loss, registry
 from benchmark.datasets import Dataset, DatasetFacts
+from benchmark.engine.requantising import requantised
 from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
 from benchmark.space import PIXEL, Space
 from benchmark.store import Store
-from benchmark.values import Data, Images, Made, Real, Stored, Training
+from benchmark.values import Data, Images, Made, Real, Requantised, Stored, Training
 
 __all__ = ["Examples", "Materials", "into_space"]
 
@@ -81,6 +82,7 @@ class Materials:
         Only of one set that is trained on alone; its digest covers what it carries, so the training's name needs not.
         """
         images = training.stages[0].stream.images if len(training.stages) == 1 else ()
+        images = tuple(one.of if isinstance(one, Requantised) else one for one in images)
         if training.recipe.carried != "use" or len(images) != 1 or not isinstance(images[0], Stored):
             return training
         carried = dict(self.store.read_card(images[0].digest).schedule or {})
@@ -118,6 +120,8 @@ class Materials:
     def facts(self, data: Data) -> DatasetFacts:
         """The dataset that a plan's data come from."""
         first = data.images[0]
+        if isinstance(first, Requantised):
+            first = first.of
         if not isinstance(first, Stored):
             return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
         if first.digest not in self._dataset_of:
@@ -156,6 +160,9 @@ class Materials:
         return Examples(images, labels, space, facts, kept)
 
     def _part(self, images: Images, labels: str) -> tuple[torch.Tensor, torch.Tensor, Space, DatasetFacts]:
+        if isinstance(images, Requantised):
+            shown, targets, space, facts = self._part(images.of, labels)
+            return (*requantised(shown, targets, space, images.seed), space, facts)
         if isinstance(images, Made):
             raise UsageError(f"the set of {images.baseline!r} must be made before it is trained on.")
         if isinstance(images, Real):

@@ -68,6 +68,8 @@ TORCH_FREE = [
     "benchmark.registry",
     "benchmark.results",
     "benchmark.row_index",
+    "benchmark.scan",
+    "benchmark.scan.stored",
     "benchmark.states",
     "benchmark.statistics",
     "benchmark.store",
