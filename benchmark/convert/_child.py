@@ -53,9 +53,16 @@ def _content(file: Path) -> bytes:
 
 def read_file(file: Path, kind: str, shape: tuple[int, int, int]) -> Any:
     """What one file or folder holds, as nested plain values and arrays; raises InvalidInput."""
-    if kind == "folder":
-        return _pictures.load(file, shape)
-    content, name = _content(file), file.name
+    try:
+        return _pictures.load(file, shape) if kind == "folder" else _arrays(_content(file), file.name, kind)
+    except (InvalidInput, MemoryError):
+        raise
+    except Exception as fault:  # what libraries raise for damaged files has no end: struct, zlib, tokenize, asserts
+        reason = f"{type(fault).__name__}: {fault}".partition("\n")[0][:150]
+        raise InvalidInput(f"{file.name} is damaged, or was not written by the library ({reason}).") from fault
+
+
+def _arrays(content: bytes, name: str, kind: str) -> Any:
     if kind == "npy":
         return _guards.npy_array(content, name)
     if kind == "npz":

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.convert import Converted, _guards, _tree
+from benchmark.convert import Converted, _child, _guards, _tree
 from benchmark.errors import InvalidInput
 
 Reading = Callable[..., Converted]
@@ -211,6 +211,53 @@ def test_links_in_a_folder_of_pictures_are_refused(reading: Reading, tmp_path: P
 def test_what_else_a_file_may_be_is_said(content: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         _guards.kind_of(content, "images_best.pt")
+
+
+def valid_files() -> dict[str, bytes]:
+    """One small file of each kind, and of pictures."""
+    images = np.random.default_rng(0).random((10, 1, 8, 8), dtype=np.float32)
+    value = {"data": [[torch.from_numpy(images), LABELS]], "accs_all_exps": {"ConvNet": [np.float64(0.5)]}}
+    writers: dict[str, Callable[[io.BytesIO], Any]] = {
+        "torch": lambda stream: torch.save(value, stream),
+        "torch-legacy": lambda stream: torch.save(value, stream, _use_new_zipfile_serialization=False),
+        "npz": lambda stream: np.savez(stream, images=images, labels=np.arange(10)),
+        "packed": lambda stream: np.savez_compressed(stream, images=images),
+        "npy": lambda stream: np.save(stream, images),
+        "png": lambda stream: Image.fromarray((images[0, 0] * 255).astype(np.uint8)).save(stream, "PNG"),
+    }
+    streams = {name: io.BytesIO() for name in writers}
+    for name, write in writers.items():
+        write(streams[name])
+    return {name: stream.getvalue() for name, stream in streams.items()}
+
+
+def mutated(content: bytes, random: np.random.Generator) -> bytes:
+    """The content with some bytes changed, cut out or put in."""
+    changed = bytearray(content)
+    for _ in range(random.integers(1, 6)):
+        at, length = int(random.integers(len(changed))), int(random.integers(1, 20))
+        kind = random.integers(3)
+        changed[at : at + (0 if kind == 2 else length if kind == 1 else 1)] = (
+            random.bytes(length) if kind == 2 else b"" if kind == 1 else random.bytes(1)
+        )
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", valid_files())
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(name: str, tmp_path: Path) -> None:
+    content, random = valid_files()[name], np.random.default_rng(1)
+    folder = picture(tmp_path, content)
+    refused = 0
+    for _ in range(60):
+        damaged = mutated(content, random)
+        file = folder / "0" / "0.png" if name == "png" else tmp_path / "images.pt"
+        file.write_bytes(damaged)
+        try:
+            kind = "folder" if name == "png" else _guards.kind_of(damaged, "images.pt")
+            _child.read_file(folder if name == "png" else file, kind, (1, 8, 8))
+        except InvalidInput:
+            refused += 1
+    assert refused > 10
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"array": "9"}', '{"value": [1]}', '{"dict": [1]}', '{"a": 1, "b": 2}'])
