@@ -19,8 +19,8 @@ Reading = Callable[..., Converted]
 
 
 @pytest.fixture
-def reading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reading:
-    """Convert files of digits as `distillbench convert` does, the child's work done in this process.
+def in_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Do the child's work in this process.
 
     Starting one with torch in it takes seconds; tests/benchmark/convert/test_sandbox.py starts some.
     """
@@ -28,12 +28,16 @@ def reading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reading:
     def load(files: list[Path], shape: tuple[int, int, int]) -> list[_sandbox.Loaded]:
         kinds = {file: "folder" if file.is_dir() else _guards.kind_of(file.read_bytes(), file.name) for file in files}
         found = {file.name: [kinds[file], _child.read_file(file, kinds[file], shape)] for file in files}
-        place = tmp_path / "handed-over"
-        place.mkdir(exist_ok=True)
+        place = tmp_path_factory.mktemp("handed-over")
         _tree.write(found, place)
         return [_sandbox.Loaded(name, kind, content) for name, (kind, content) in _tree.read(place).items()]
 
     monkeypatch.setattr(_sandbox, "load", load)
+
+
+@pytest.fixture
+def reading(in_process: None) -> Reading:
+    """Convert files of digits as `distillbench convert` does, but for the process."""
 
     def read(*files: Path, dataset: str = "digits", ipc: int = 1, **named: Any) -> Converted:
         return convert(files, replace(Request(dataset, "my-method", ipc), **named))
