@@ -45,7 +45,7 @@ def convert(files: tuple[str, ...], out: str, as_json: bool, store: str | None, 
     \b
     Examples:
       distillbench convert res_DM_CIFAR10_ConvNet_10ipc.pt --index 0 --space standardized:vico \\
-          --dataset cifar10 --method my-method --ipc 10 --out my-set
+          --dataset cifar10 --method my-method --ipc 10 --licence CC-BY-4.0 --out my-set
       distillbench convert images_best.pt labels_best.pt --space zca:kornia \\
           --dataset cifar10 --method my-method --ipc 1 --out my-set
     """
@@ -63,6 +63,8 @@ def convert(files: tuple[str, ...], out: str, as_json: bool, store: str | None, 
 
 
 def _tell(converted: Any, place: str, out: str, as_json: bool) -> None:
+    from benchmark import _rules
+
     synthetic = converted.synthetic
     row = {"folder": place, "layout": converted.layout, "set": synthetic.digest, "bytes": synthetic.ledger["total"]}
     row |= {"space": synthetic.card.space.to_json(), "labels": synthetic.card.labels.to_json()}
@@ -73,6 +75,8 @@ def _tell(converted: Any, place: str, out: str, as_json: bool) -> None:
     click.echo(f"read as: {converted.layout}", err=True)
     for remark in converted.remarks:
         click.echo(f"note: {remark}", err=True)
+    for problem in [*_rules.of_card(synthetic.card), *_rules.of_content(synthetic)]:
+        click.echo(f"before you submit: {problem.line()}", err=True)
     images = synthetic.tensors["images"]
     what = (
         f"{len(images)} images {images.dtype}, {synthetic.card.space.kind} space, {synthetic.card.labels.kind} labels"

@@ -53,6 +53,14 @@ def test_options_reach_the_card_and_the_next_command_is_named(run: Run, standard
     assert code == 0 and json.loads(out)["bytes"] == 650 and "became bytes" in str(json.loads(out)["remarks"])
 
 
+def test_what_submit_will_ask_for_is_said_before(in_process: None, run: Run, pixels: Array, tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", images=np.zeros_like(pixels), labels=np.arange(10))
+    code, _, err = run("mine.npz", "--space", "pixel", "--method", "dm", "--as-declared")
+    assert code == 0
+    asked = [line.split()[3] for line in err.splitlines() if line.startswith("before you submit: ")]
+    assert asked == ["E609", "E608", "E212"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -60,8 +68,8 @@ def test_options_reach_the_card_and_the_next_command_is_named(run: Run, standard
         (["mine.npz", "--space", "pixle"], 2, "--space 'pixle' is none of pixel, 0-255"),
         (["mine.npz", "--space", "pixel", "--dataset", "digit"], 2, "Did you mean 'digits'"),
         (["mine.npz", "--space", "0-255"], 3, "resemble pixel images"),
-        (["mine.npz", "--space", "pixel", "--ipc", "2"], 3, "says 2 images per class"),
-        (["mine.npz", "--space", "pixel", "--method", "Mine!"], 3, "field 'method' is 'Mine!'"),
+        (["mine.npz", "--space", "pixel", "--ipc", "2"], 3, "2 images per class"),
+        (["mine.npz", "--space", "pixel", "--method", "Mine!"], 3, "card.json:method"),
         (["mine.npz", "--space", "pixel", "--licence", "x\u202e"], 3, "characters without a shape"),
     ],
 )
@@ -70,5 +78,5 @@ def test_a_refusal_is_one_line_and_writes_nothing(
 ) -> None:
     np.savez(tmp_path / "mine.npz", images=pixels, labels=np.arange(10))
     found, out, err = run(*arguments)
-    assert (found, out) == (code, "") and message in err and err.startswith("error: ")
+    assert (found, out) == (code, "") and message in err and len(err.splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["mine.npz"]
