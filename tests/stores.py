@@ -17,7 +17,7 @@ from benchmark.store import MadeRecord, Store
 from benchmark.synthetic_set import Card, SyntheticSet
 from benchmark.values import Outcome, Probe, Real
 
-__all__ = ["KINDS", "NUMERICS", "is_there", "key", "outcome_name", "row", "synthetic", "write_all", "write_one"]
+__all__ = ["KINDS", "NUMERICS", "is_there", "key", "outcome_name", "row", "said", "synthetic", "write_all", "write_one"]
 
 KINDS = ("set", "made", "outcome", "results", "status")
 """What can be written of one number, in the order in which it is."""
@@ -68,11 +68,16 @@ def row(digest: str, number: int = 0, **changes: Any) -> dict[str, Any]:
     return {**known, **changes}
 
 
-def write_one(store: Store, kind: str, number: int) -> None:
+def said(number: int) -> Record:
+    """A status record of the set of this number."""
+    return Record(synthetic(number).digest, "verified", f"number {number}", "2026-11-22T10:00:00Z", "a test")
+
+
+def write_one(store: Store, kind: str, number: int, with_preview: bool = True) -> None:
     """Write one record of a kind; the same number gives the same content."""
     if kind == "set":
         made = synthetic(number)
-        store.write_set(made, preview.draw(made))
+        store.write_set(made, preview.draw(made) if with_preview else None)
     elif kind == "made":
         store.write_made(key(number), MadeRecord({"kind": "made"}, synthetic(number).digest, {"seconds": 1.5}))
     elif kind == "outcome":
@@ -83,8 +88,7 @@ def write_one(store: Store, kind: str, number: int) -> None:
         digest = synthetic(number).digest
         store.write_results(key(number), {"set": digest}, [row(digest, seed) for seed in range(2)])
     elif kind == "status":
-        at = "2026-11-22T10:00:00Z"
-        store.write_status(Record(synthetic(number).digest, "verified", f"number {number}", at, "a test"))
+        store.write_status(said(number))
     else:
         raise ValueError(kind)
 
@@ -114,7 +118,8 @@ def _is_there(store: Store, kind: str, number: int) -> bool:
     if kind == "results":
         file = store.root / "results" / key(number)[:2] / f"{key(number)}.json"
         return len(rows_of(file)) == 2
-    return any(said.reason == f"number {number}" for said in store.state(synthetic(number).digest).history)
+    file = store.root / "status" / said(number).id[:2] / f"{said(number).id}.json"
+    return file.exists() and Record.from_bytes(file.read_bytes(), str(file)) == said(number)
 
 
 def write_all(root: Path, *numbers: int) -> Store:

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -552,120 +550,7 @@ def test_a_store_that_may_not_be_written_is_an_environment_fault(tmp_path: Path,
         Store(tmp_path / "store").write_set(make_set())
 
 
-# Kills and races: one process that forks writers, so that a kill costs no start-up
-
-WRITER = """
-import json, os, random, signal, sys, time
-import numpy as np
-from benchmark import datasets
-from benchmark.space import PIXEL
-from benchmark.store import MadeRecord, Store
-from benchmark.synthetic_set import Card, SyntheticSet
-from benchmark.values import Outcome, Probe, Real
-
-root, acknowledged, task = sys.argv[1:4]
-probe = Probe("logits", Real("digits", "test"))
-
-def a_set(number):
-    images = np.full((10, 1, 8, 8), number % 255, dtype=np.uint8)
-    images[0, 0, 0, 0] = number // 255
-    card = Card(dataset="digits", dataset_digest=datasets.facts("digits").digest, space=PIXEL, method="kill", ipc=1)
-    return SyntheticSet({"images": images, "labels": np.arange(10)}, card)
-
-def write(number, log):
-    store = Store(root)
-    digest = store.write_set(a_set(number), b"picture")
-    os.write(log, f"set {digest}\\n".encode())
-    store.write_made(f"{number % 256:02x}{number:062x}", MadeRecord({"kind": "made"}, digest))
-    os.write(log, f"made {number % 256:02x}{number:062x}\\n".encode())
-    name = f"{number % 256:02x}{number:062x}-0-logits-0"
-    value = {"end": {"logits": np.full((50, 10), number, dtype=np.float32), "n": number}}
-    store.write_outcome(name, None, Outcome(0, probe, "ok", value, "", "cpu", "cpu"), {})
-    os.write(log, f"outcome {name} {number}\\n".encode())
-
-def fork(work):
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as fault:
-            os.write(2, repr(fault).encode())
-            os._exit(1)
-        os._exit(0)
-    return child
-
-def storm(kills):
-    draw, first = random.Random(0), 0
-    for kill in range(kills):
-        log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        def work():
-            for number in range(kill * 1000, kill * 1000 + 1000):
-                write(number, log)
-        lines = open(acknowledged).read().count("\\n") + draw.randint(0, 8)
-        children = [fork(work) for _ in range(2)]  # two writers of the very same things
-        patience = time.monotonic() + 5
-        while open(acknowledged).read().count("\\n") < lines and time.monotonic() < patience:
-            time.sleep(0.001)
-        time.sleep(draw.uniform(0, 0.02))
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        os.close(log)
-
-def race(processes):
-    log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    ready, start = os.pipe()
-    def work():
-        os.read(ready, 1)
-        write(1, log)
-    children = [fork(work) for _ in range(processes)]
-    os.write(start, b"x" * processes)
-    print(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
-
-storm(20) if task == "storm" else race(8)
-"""
-
-
-def run_writers(tmp_path: Path, task: str) -> tuple[Store, list[list[str]], str]:
-    """The store, the acknowledged writes and what was printed."""
-    command = [sys.executable, "-c", WRITER, str(tmp_path / "store"), str(tmp_path / "acknowledged"), task]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = (tmp_path / "acknowledged").read_text().splitlines()
-    return Store(tmp_path / "store"), [line.split() for line in lines], done.stdout
-
-
-def test_no_acknowledged_write_is_lost_to_kills(tmp_path: Path) -> None:
-    store, acknowledged, _ = run_writers(tmp_path, "storm")
-    assert len(acknowledged) > 40
-    digests = store.set_digests()
-    for kind, name, *rest in acknowledged:
-        if kind == "set":
-            assert name in digests
-        elif kind == "made":
-            assert store.read_made(name) is not None
-        else:
-            found = store.read_outcome(name)
-            assert found is not None and found.at_end()["n"] == int(rest[0])
-            assert (found.at_end()["logits"] == int(rest[0])).all()
-    for digest in digests:  # acknowledged or not: whole, or not there
-        assert store.read_set(digest).digest == digest
-    for file in store.root.glob("outcomes/*/*.json"):
-        assert store.read_outcome(file.name.removesuffix("-cpu.json")) is not None
-    assert len(list(store.made_records())) == len(files(store, "made/*/*.json"))
-
-
-def test_eight_processes_that_write_the_same_set_all_succeed_and_leave_one(tmp_path: Path) -> None:
-    store, acknowledged, exits = run_writers(tmp_path, "race")
-    assert exits == "0\n"
-    assert len(acknowledged) == 24 and len({tuple(line) for line in acknowledged}) == 3
-    (digest,) = store.set_digests()
-    assert store.read_set(digest).digest == digest
-    assert files(store, "sets/*") == [store.root / "sets" / digest]
-    assert files(store, "tmp/*") == []
+# Kills and races stand in test_store_crashes.py
 
 
 def test_sigterm_in_the_middle_of_a_write_leaves_no_half(tmp_path: Path, make_set: SetMaker) -> None:

@@ -1,0 +1,189 @@
+"""Writers that are killed: many processes write into one store, log what was acknowledged, and are ended at random.
+
+`python -m tests.storms '<JSON of a Storm>'` runs one and prints what is left as JSON: what each worker had logged (and
+synced) as acknowledged is looked for in the store, and the store is checked whole. It runs in a process of its own that
+forks the writers, so that a kill costs no start-up.
+
+Mutants break the way that files are written, to show that the storm would find it out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark import durable
+from benchmark.store import Store
+from benchmark.store_check import check
+from tests.stores import KINDS, is_there, write_one
+
+__all__ = ["MUTANTS", "Storm", "Wreck", "run"]
+
+
+@dataclass(frozen=True)
+class Storm:
+    """What is to happen."""
+
+    folder: str
+    """Gets the store and the logs; empty or not there."""
+    kills: int
+    writers: int = 8
+    seconds: tuple[float, float] = (0.02, 0.12)
+    """A writer is killed at a random time between these, after its start."""
+    mutant: str = ""
+    """One of MUTANTS; empty: the code as it is."""
+    seed: int = 0
+    until_broken: bool = False
+    """End all writers again and again to look at the store, and stop where something is wrong."""
+
+
+@dataclass(frozen=True)
+class Wreck:
+    """What is left of a storm."""
+
+    kills: int
+    n_acknowledged: int
+    lost: tuple[str, ...]
+    """What was acknowledged and cannot be read again."""
+    broken: tuple[str, ...]
+    """What the check of the store names as damaged or incomplete, and writers that failed by themselves."""
+    n_staged: int
+    """Files and folders that killed writers left in tmp/."""
+    seconds: float
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.lost and not self.broken
+
+
+def run(storm: Storm) -> Wreck:
+    """Let writers write and be killed, then look for all that was acknowledged."""
+    root, logs = Path(storm.folder) / "store", Path(storm.folder) / "logs"
+    logs.mkdir(parents=True)
+    Store(root).prepare()
+    MUTANTS[storm.mutant]()
+    draw, begun, number, kill = random.Random(storm.seed), time.monotonic(), 0, 0
+    alive: dict[int, float] = {}
+    died: list[str] = []
+    try:
+        for kill in range(1, storm.kills + 1):
+            while len(alive) < storm.writers:
+                child = _start(root, logs / str(number), number // 2, storm.mutant == "acknowledged early")
+                alive[child] = time.monotonic() + draw.uniform(*storm.seconds)
+                number += 1
+            child = min(alive, key=lambda one: alive[one])
+            time.sleep(max(0.0, alive.pop(child) - time.monotonic()))
+            died += _end(child)
+            if storm.until_broken and kill % storm.writers == 0:
+                died += [fault for child in alive for fault in _end(child)]
+                alive.clear()
+                if not _left(root, logs, kill, begun, died).is_fine:
+                    break
+    finally:
+        for child in alive:
+            died += _end(child)
+    return _left(root, logs, kill, begun, died)
+
+
+def _start(root: Path, log: Path, stream: int, is_early: bool) -> int:
+    """Fork a writer; two of a stream write the very same things."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        store = Store(root)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        for number in range(stream * 10_000, (stream + 1) * 10_000):
+            for kind in KINDS:
+                acts: list[Callable[[], object]] = [
+                    lambda kind=kind, number=number: write_one(store, kind, number, with_preview=False),  # type: ignore[misc]
+                    lambda kind=kind, number=number: _log(handle, f"{kind} {number}\n"),  # type: ignore[misc]
+                ]
+                for act in reversed(acts) if is_early else acts:
+                    act()
+    except BaseException as fault:
+        os.write(2, f"{fault!r}\n".encode())
+    os._exit(1)
+
+
+def _log(handle: int, line: str) -> None:
+    os.write(handle, line.encode())
+    os.fsync(handle)
+
+
+def _end(child: int) -> list[str]:
+    """Kill a writer; returns what is wrong about it."""
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return [] if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else ["a writer failed before it was killed"]
+
+
+def _left(root: Path, logs: Path, kills: int, begun: float, died: list[str]) -> Wreck:
+    store, lines = Store(root), set[str]()
+    for log in logs.iterdir():
+        lines |= {line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")}
+    acknowledged = sorted((kind, int(number)) for kind, number in (line.split() for line in lines))
+    lost = tuple(f"{kind} {number}" for kind, number in acknowledged if not is_there(store, kind, number))
+    found = [f"{one.path}: {one.what}" for one in check(store).findings if not one.is_harmless]
+    n_staged = len(list(store.staging.glob("*")))
+    return Wreck(kills, len(acknowledged), lost, (*died, *found), n_staged, round(time.monotonic() - begun, 1))
+
+
+# Wrong ways to write
+
+
+def _in_place() -> None:
+    """Write straight into the target, in two steps as a long file would be."""
+
+    def write(target: Path, content: bytes, staging: Path) -> bool:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(target, "wb") as stream:
+            for part in (content[: len(content) // 2], content[len(content) // 2 :]):
+                stream.write(part)
+                stream.flush()
+                os.fsync(stream.fileno())
+        return True
+
+    durable.write_once = write
+    durable.write_replacing = write  # type: ignore[assignment]
+
+
+def _renamed_before_whole() -> None:
+    """Put a folder in place before its files are written."""
+    real = durable.write_file
+
+    def write_later(target: Path, content: bytes) -> None:
+        if target.name == "card.json":
+            time.sleep(0.001)
+        real(target, content)
+
+    def place(staged: Path, target: Path) -> bool:
+        target.mkdir(parents=True, exist_ok=True)
+        for file in sorted(staged.iterdir()):
+            os.replace(file, target / file.name)
+            time.sleep(0.001)
+        return True
+
+    durable.write_file = write_later
+    durable.place_folder = place
+
+
+MUTANTS: dict[str, Callable[[], Any]] = {
+    "": lambda: None,
+    "in place": _in_place,
+    "folder by folder": _renamed_before_whole,
+    "acknowledged early": lambda: None,
+}
+"""Ways to write, by name; the empty one is the code as it is."""
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    print(json.dumps(asdict(run(Storm(**{**given, "seconds": tuple(given["seconds"])})))))
