@@ -73,7 +73,7 @@ def _scanned(place: str, synthetic: SyntheticSet) -> Scan:
     from benchmark.scan import scan
 
     found = scan(synthetic, datasets.load(synthetic.card.dataset))
-    raise_for([Problem(found.code, place, found.reason)] if found.state == "refused" else [])
+    raise_for([Problem(found.code, place, found.reason.rstrip("."))] if found.state == "refused" else [])
     return found
 
 

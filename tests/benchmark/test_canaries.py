@@ -56,7 +56,7 @@ def test_no_canary_stands_above_an_honest_set(
     for name, (tensors, ipc, _) in canaries().items():
         answer = command("submit", set_folder(name, tensors=tensors, method=name, ipc=ipc), *place)
         if answer.code:
-            assert answer.code in (3, 4) and answer.err.startswith("error: "), answer.err
+            assert answer.code in (3, 4) and answer.err.startswith("E"), answer.err
             became[name] = "refused"
             continue
         digests[name] = answer.out.split()[0]

@@ -259,7 +259,7 @@ def test_scan_reads_folders_and_stored_sets_and_exits_with_4_where_one_is_refuse
     assert (answer.code, json.loads(answer.out)["scan"]["state"]) == (0, "clean")
     assert "scan     clean No copy" in command("check", good, "--scan", *store).out
     answer = command("check", folder, "--scan", *store)
-    assert answer.code == 4 and answer.err.startswith("error: E601 ") and command("check", folder, *store).code == 0
+    assert answer.code == 4 and answer.err.startswith("E601 ") and command("check", folder, *store).code == 0
 
 
 def test_evaluate_refuses_a_set_of_test_images_until_a_review_accepts_it(command: Any, tmp_path: Path) -> None:
