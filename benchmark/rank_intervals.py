@@ -6,8 +6,8 @@ Ranks after Mogstad, Romano, Shaikh and Wilhelm (Review of Economic Studies 91, 
 The tests are Student's t on differences whose variance is moderated over the board: each pair's own variance is shrunk
 towards what is usual among all pairs, after Smyth (Statistical Applications in Genetics and Molecular Biology 3, 2004).
 Differs: the prior gets `PRIOR` of its estimated weight, and none below `FEWEST` samples, since with three values each
-and spreads that differ widely the whole weight errs too often; docs/statistics.md tells what was simulated. One pooled
-variance errs in 10 to 35 % of boards whose spreads differ as ours do; unmoderated tests see little with five values.
+and spreads that differ widely the whole weight errs too often. docs/statistics.md tells what was simulated, and why it
+is neither one pooled variance nor plain pairs.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ __all__ = [
 ALPHA = 0.05
 """Chance that anything at all on one board is told apart that does not differ."""
 PRIOR = 0.25
-FEWEST = 5
-"""Variances that a prior is estimated from at least."""
+"""Share of its estimated weight that the prior gets."""
+FEWEST = 6
+"""Samples that a prior is estimated from at least; and, where there are no pairs, values that each of them has."""
 TEST = "two-sided moderated t-test, paired where both share their seeds, Holm-adjusted over all pairs of the board"
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -143,9 +144,10 @@ def _unpaired(samples: Sequence[Sample], arrays: Sequence[Array]) -> tuple[Array
     part, degrees = np.full(len(arrays), math.nan), np.full(len(arrays), math.nan)
     for unit in {sample.unit for sample in samples}:
         known = np.array([i for i, s in enumerate(samples) if s.unit == unit and n[i] >= SMALLEST_N], dtype=np.intp)
-        own = np.array([arrays[i].var(ddof=1) for i in known], dtype=np.float64)
-        variance, degrees[known] = moderated(own, n[known] - 1)
-        part[known] = variance / n[known]
+        part[known], degrees[known] = [arrays[i].var(ddof=1) for i in known], n[known] - 1
+        many = known[n[known] >= FEWEST]
+        part[many], degrees[many] = moderated(part[many], degrees[many])
+    part = part / n
     total = part[:, None] + part[None, :]
     weights = part**2 / degrees
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -299,7 +299,7 @@ def test_a_board_of_500_lines_and_10_000_rows_is_reduced_within_two_seconds() ->
         for seed in range(20)
     ]
     known = rows_of(frame(rows))
-    started = time.perf_counter()
+    started = time.process_time()
     [board] = boards(known, {})
     assert len(board.lines) == 500 and len(known) == 10_000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
