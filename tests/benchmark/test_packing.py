@@ -75,6 +75,15 @@ def test_packed_outcomes_are_read_behind_a_store_with_their_costs(tmp_path: Path
     assert store.read_set(digest).digest == digest and store.preview(digest) is not None
 
 
+def test_a_packed_store_is_whole_by_the_store_s_own_check(tmp_path: Path, source: Store, command: Command) -> None:
+    packing.pack(source, tmp_path / "reference")
+    (tmp_path / "reference" / "README.md").write_text("# A page", encoding="utf-8")
+    for preview in (tmp_path / "reference").glob("sets/*/preview.png"):
+        preview.unlink()  # this test's is no picture
+    answer = command("store", "fsck", "--store", tmp_path / "reference")
+    assert answer.code == 0, answer.out + answer.err
+
+
 def test_a_store_s_own_outcome_comes_before_a_packed_one(tmp_path: Path, source: Store) -> None:
     packing.pack(source, tmp_path / "reference")
     store = Store(tmp_path / "own", [tmp_path / "reference"])
