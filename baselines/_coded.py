@@ -50,7 +50,10 @@ class Coded(Baseline):
         return self._filled(real, budget.bytes, run)
 
     def _filled(self, real: Real, n_bytes: int, run: Run) -> SyntheticSet:
-        """The largest set that fits; sizes grow almost in proportion to the number of images."""
+        """The largest set that fits; sizes grow almost in proportion to the number of images.
+
+        Its card states no images per class: they differ from seed to seed by what the codec makes of the images.
+        """
         most = min(len(rows) for rows in run.class_rows().values())
         chosen: dict[str, Array] = {}
         made: dict[int, SyntheticSet] = {}
@@ -66,7 +69,8 @@ class Coded(Baseline):
         if size(1) > n_bytes:
             n = len(chosen["rows"])
             raise UsageError(f"{n_bytes} bytes hold no image of each of {n} classes. Ask for {size(1)} or more.")
-        return made[_largest(size, n_bytes, most)]
+        per_class = _largest(size, n_bytes, most)
+        return _padded(made[per_class], n_bytes if per_class < most else 0)
 
     def _coded(self, rows: Array, per_class: int, run: Run) -> SyntheticSet:
         """A set of these images, by class."""
@@ -95,6 +99,19 @@ def _largest(size: Callable[[int], int], limit: int, most: int) -> int:
         else:
             high = middle
     return low
+
+
+def _padded(made: SyntheticSet, n_bytes: int) -> SyntheticSet:
+    """The set without its number of images per class; a picture is followed by zeros up to `n_bytes` in all.
+
+    So the sets of all seeds take what they were given, to the byte, and are one line of a board. No decoder reads on
+    behind a picture's end.
+    """
+    tensors = dict(made.tensors)
+    if "stream" in tensors:
+        missing = max(0, n_bytes - made.ledger["total"])
+        tensors["stream"] = np.concatenate([tensors["stream"], np.zeros(missing, np.uint8)])
+    return SyntheticSet(tensors, replace(made.card, ipc=None))
 
 
 def _shrunk(images: Array, factor: int) -> Array:

@@ -1,6 +1,6 @@
 """Outcomes of the reference store: one Parquet file for each set, in place of thousands of small files. Free of torch.
 
-    packed/<digest of the set, or real>.parquet     columns name, record, sha256, device, cost
+    outcomes/<digest of the set, or real>.parquet   columns name, record, sha256, device, cost
 
 `record` is what an outcome's JSON file hashes, `cost` what stands beside it. Outcomes with arrays (logits, weights) are
 not packed. Written by `benchmark.packing`; a store reads it behind its own files.
@@ -19,7 +19,7 @@ from benchmark.values import Outcome, digest, from_json
 
 __all__ = ["COLUMNS", "FOLDER", "outcomes"]
 
-FOLDER = "packed"
+FOLDER = "outcomes"
 COLUMNS = ("name", "record", "sha256", "device", "cost")
 """All text; `record` and `cost` are JSON."""
 

@@ -25,7 +25,7 @@ __all__ = ["MOST_BYTES", "MOST_FILES", "Packed", "pack"]
 MOST_BYTES = 25 * 2**20
 MOST_FILES = 2000
 """What the reference store may take in the repository."""
-PARTS = ("FORMAT", "sets", "made", "results", "status", FOLDER)
+PARTS = ("FORMAT", "sets", "made", "results", "status", "scans", FOLDER)
 LEARNED = ("identity",)
 """Decoders whose sets hold no real image as such."""
 REAL = "real"
@@ -56,7 +56,7 @@ def pack(source: Store, out: Path) -> Packed:
     with durable.staging_folder(out.parent) as folder:
         shutil.copy(source.root / "FORMAT", folder / "FORMAT")
         n_sets = sum(1 for name in source.set_digests() if _copy_set(source, name, folder))
-        for part in ("made", "results", "status"):
+        for part in ("made", "results", "status", "scans"):
             if (source.root / part).is_dir():
                 shutil.copytree(source.root / part, folder / part)
         n_outcomes, n_left_out = _pack_outcomes(source.root, folder / FOLDER)
@@ -104,7 +104,8 @@ def _pack_outcomes(root: Path, folder: Path) -> tuple[int, int]:
     for subject, found in rows.items():
         found.sort(key=lambda row: (row["name"], row["record"]))
         columns = {name: pyarrow.array([row[name] for row in found], pyarrow.string()) for name in COLUMNS}
-        parquet.write_table(pyarrow.table(columns), folder / f"{subject}.parquet", compression="zstd")
+        file = folder / f"{subject}.parquet"
+        parquet.write_table(pyarrow.table(columns), file, compression="zstd", write_page_checksum=True)
     return sum(map(len, rows.values())), n_left_out
 
 

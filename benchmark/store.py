@@ -11,7 +11,7 @@
     work/<key>/                               checkpoints of what is being made
     tmp/                                      staging
     locks/<name>.lock                         work that a living process has in hand
-    packed/<digest>.parquet                   outcomes of the reference store (packed.py)
+    outcomes/<digest>.parquet                 outcomes of a set, packed in the reference store (packed.py)
 
 Sets, made and outcomes are immutable and content-addressed: first come, first kept, and two stores merge by copying
 their files together; what is damaged counts as absent and is replaced when it comes again. Hashes cover what is

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import datasets, packed, packing
-from benchmark.errors import InvalidInput, UsageError
+from benchmark import codecs, datasets, packed, packing
+from benchmark.errors import InvalidInput, PolicyRefusal, UsageError
 from benchmark.recipe import Recipe
 from benchmark.space import PIXEL
 from benchmark.store import Store
@@ -75,6 +75,15 @@ def test_packed_outcomes_are_read_behind_a_store_with_their_costs(tmp_path: Path
     assert store.read_set(digest).digest == digest and store.preview(digest) is not None
 
 
+def test_a_packed_store_is_whole_by_the_store_s_own_check(tmp_path: Path, source: Store, command: Command) -> None:
+    packing.pack(source, tmp_path / "reference")
+    (tmp_path / "reference" / "README.md").write_text("# A page", encoding="utf-8")
+    for preview in (tmp_path / "reference").glob("sets/*/preview.png"):
+        preview.unlink()  # this test's is no picture
+    answer = command("store", "fsck", "--store", tmp_path / "reference")
+    assert answer.code == 0, answer.out + answer.err
+
+
 def test_a_store_s_own_outcome_comes_before_a_packed_one(tmp_path: Path, source: Store) -> None:
     packing.pack(source, tmp_path / "reference")
     store = Store(tmp_path / "own", [tmp_path / "reference"])
@@ -134,6 +143,16 @@ def test_of_a_dataset_that_may_not_be_passed_on_no_real_image_is_packed(tmp_path
     shipped = Store(tmp_path / "reference")
     assert shipped.preview(indices) is None and shipped.read_set(indices).digest == indices
     assert shipped.preview(learned) is not None
+
+
+def test_a_set_that_holds_such_images_is_not_packed_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path / "source")
+    images = np.random.default_rng(0).integers(0, 256, (10, 3, 32, 32), dtype=np.uint8)
+    stream = np.frombuffer(codecs.encode(images, "jpeg", 25), np.uint8)
+    store.write_set(of_cifar("jpeg", {"stream": stream}))
+    with pytest.raises(PolicyRefusal, match="holds images of 'cifar10', which may not be passed on"):
+        packing.pack(store, tmp_path / "reference")
+    assert not (tmp_path / "reference" / "sets").exists()
 
 
 def deterministic(place: Path) -> dict[str, Any]:
