@@ -3,8 +3,8 @@
 Source: Cazenavette, Wang, Torralba, Efros and Zhu, "Dataset Distillation by Matching Training Trajectories" (CVPR
 2022), compared with GeorgeCazenavette/mtt-distillation `buffer.py` and `distill.py`. Experts are trained on the real
 data. Each iteration takes an expert's weights θ* after t epochs, t below `max_start`, lets a student take N steps of
-SGD on augmented synthetic images from there, and steps down ‖θ_N - θ*_{t+M}‖² / ‖θ*_t - θ*_{t+M}‖², on the pixels and on
-the student's learning rate, which the set carries (its recipe is `mtt-2022`).
+SGD on augmented synthetic images from there, and steps down ‖θ_N - θ*_{t+M}‖² / ‖θ*_t - θ*_{t+M}‖², on the pixels and
+on the student's learning rate, which the set carries (its recipe is `mtt-2022`).
 
 Differs: draws are keyed by seed and step (there by the clock). The last iteration counts, not the best on test images.
 Experts train as many epochs as students look at, not 50. A part of the real data is whitened by the matrix of all.
