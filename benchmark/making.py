@@ -71,7 +71,7 @@ def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, t
     cost = {
         "seconds": round(time.perf_counter() - started, 3),
         "image_passes": run.image_passes,
-        "numerics": engine.numerics(materials.device),
+        "numerics": engine.numerics(materials.device, run.way),
     }
     synthetic = _with_provenance(synthetic, made, built, cost)
     name = store.write_set(synthetic, preview.draw(synthetic, materials.dataset(made.real.dataset)))
@@ -91,7 +91,7 @@ def seconds_of(materials: engine.Materials, made: Made) -> float:
         built.distill(made.real, made.budget, trial)
     marks = trial.marks
     pace = (marks[-1] - marks[1]) / (len(marks) - 2) if len(marks) > 2 else 0.0
-    return pace * built.iterations
+    return pace * trial.n_steps
 
 
 def _key(made: Made) -> str:

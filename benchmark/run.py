@@ -44,6 +44,10 @@ class Run:
     """Stop with TrialOver after so many steps."""
     image_passes: int = 0
     """Images that went through a network, forward; add to it for the cost on the card."""
+    way: engine.Way = engine.EAGER
+    """How a baseline computes, for the cost on the card."""
+    n_steps: int = 0
+    """Steps of the loop, known once it has begun."""
     marks: list[float] = field(default_factory=list)
     """In a trial: when each step began."""
     _loss: torch.Tensor | None = None
@@ -132,6 +136,7 @@ class Run:
         `state` holds every tensor that a step changes, all changed in place; after a kill they are read back and the
         count goes on where the last checkpoint stood, so the result is the same. Draw by `generator(purpose, step)`.
         """
+        self.n_steps = n
         first = self._restore(state)
         saved = shown = time.monotonic()
         for step in range(first, n):

@@ -24,7 +24,7 @@ from benchmark.engine.lowering import lower
 from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
-__all__ = ["CompiledSteps", "Shape", "compiled_forward", "shape_of"]
+__all__ = ["CompiledSteps", "Shape", "compiled_forward", "compiled_function", "shape_of"]
 
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
@@ -136,22 +136,36 @@ class _Precise(torch.nn.Module):
         self.low = shape.precision == "bfloat16"
         self.kind = shape.device.partition(":")[0]
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
         dtype = torch.bfloat16 if self.low else torch.float32
         images = images.to(dtype, memory_format=torch.channels_last)
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.low, cache_enabled=False):
             features: torch.Tensor = self.network.embed(images)  # type: ignore[operator]
-        logits: torch.Tensor = self.network.classifier(features.float())  # type: ignore[operator]
+        return features.float()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.network.classifier(self.embed(images))  # type: ignore[operator]
         return logits
+
+
+class _Applied(torch.nn.Module):
+    """A function of a network and tensors, as a module."""
+
+    def __init__(self, network: torch.nn.Module, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.network, self.function = network, function
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        return self.function(self.network, *tensors)
 
 
 class _Model:
     """A network as a function of one flat vector."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, pool: bool = True) -> None:
         with torch.random.fork_rng(devices=[]):
             network = architectures.build(shape.architecture, shape.images, shape.classes)
-        self.network = _Precise(lower(network), shape).to(shape.device)
+        self.network = _Precise(lower(network, pool), shape).to(shape.device)
         named = list(self.network.named_parameters())
         self.names = [name for name, _ in named]
         self.shapes = [parameter.shape for _, parameter in named]
@@ -163,6 +177,34 @@ class _Model:
     def logits(self, parts: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = functional_call(self.network, dict(zip(self.names, parts, strict=True)), (images,))
         return found
+
+
+@functools.cache
+def compiled_function(
+    shape: Shape,
+    function: Callable[..., tuple[torch.Tensor, ...]],
+    example: tuple[tuple[tuple[int, ...], torch.dtype], ...],
+    maps: bool = False,
+) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """`function(network, *tensors)` of tensors like the example (shapes and dtypes), compiled as one of the network's
+    flat weights (P,) and the tensors.
+
+    The function may take gradients of the network's parameters; `maps` keeps poolings apart from activations.
+    """
+    model = _Model(shape, pool=not maps)
+    applied = _Applied(model.network, function)
+
+    def whole(flat: torch.Tensor, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = [part.detach().requires_grad_() for part in model.parts(flat)]
+        named = {f"network.{name}": part for name, part in zip(model.names, parts, strict=True)}
+        with torch.enable_grad():
+            found: tuple[torch.Tensor, ...] = functional_call(applied, named, tensors)
+        return tuple(part.detach() for part in found)
+
+    flat = torch.randn(sum(model.sizes)) * 0.01
+    tensors = (flat, *(torch.ones(size, dtype=dtype) for size, dtype in example))
+    compiled: Callable[..., tuple[torch.Tensor, ...]] = _compile(whole, tuple(t.to(shape.device) for t in tensors))
+    return compiled
 
 
 @functools.cache
@@ -235,7 +277,7 @@ def _forward_function(shape: Shape) -> ForwardFunction:
     return compiled
 
 
-def _compile(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
+def _compile(function: Callable[..., Any], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
     """Trace a function with its backward pass into one graph and compile it; on a GPU, record a step for replay.
 
     `n_state`: how many of the first arguments are changed in place.

@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["NormActivationPool", "lower", "refusal"]
+__all__ = ["NormActivationPool", "activation_layers", "lower", "refusal"]
+
+_ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.SiLU)
 
 
 def refusal(network: nn.Module) -> str:
@@ -29,16 +31,26 @@ def refusal(network: nn.Module) -> str:
     return ""
 
 
-def lower(network: nn.Module) -> nn.Module:
-    """A copy of the network whose modules compile well; parameters keep their names and shapes."""
+def lower(network: nn.Module, pool: bool = True) -> nn.Module:
+    """A copy of the network whose modules compile well; parameters keep their names and shapes.
+
+    Without `pool` poolings stay layers of their own, so that what lies before them can be seen.
+    """
     lowered = copy.deepcopy(network)
     for module in lowered.modules():
         if isinstance(module, nn.Sequential):
-            _fuse(module)
+            _fuse(module, pool)
     return lowered
 
 
-def _fuse(layers: nn.Sequential) -> None:
+def activation_layers(network: nn.Module) -> list[nn.Module]:
+    """The layers that put out activations, in the order in which they are listed; of a lowered network too."""
+    modules = list(network.modules())
+    fused: list[nn.Module] = [module for module in modules if isinstance(module, _Fused) and module.relu]
+    return fused or [module for module in modules if isinstance(module, _ACTIVATIONS)]
+
+
+def _fuse(layers: nn.Sequential, with_pool: bool) -> None:
     """Replace each instance norm, and what follows it, within one chain of layers."""
     for place, layer in enumerate(layers):
         if not isinstance(layer, nn.GroupNorm) or layer.num_groups != layer.num_channels or not layer.affine:
@@ -48,7 +60,7 @@ def _fuse(layers: nn.Sequential) -> None:
             layers[place - 1] = _Unbiased(before)
         following = list(layers)[place + 1 : place + 3]
         relu = bool(following) and isinstance(following[0], nn.ReLU)
-        pool = relu and len(following) > 1 and _halves(following[1])
+        pool = with_pool and relu and len(following) > 1 and _halves(following[1])
         layers[place] = _Fused(layer, relu, pool)
         for done in range(relu + pool):
             layers[place + 1 + done] = nn.Identity()

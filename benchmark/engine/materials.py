@@ -114,7 +114,7 @@ class Materials:
     def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
         """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
         found = list(several)
-        usual = _network_space(found[0].facts, recipe)
+        usual = self._network_space(found[0].facts, recipe)
         return next((examples.space for examples in found if examples.space != usual), usual)
 
     def facts(self, data: Data) -> DatasetFacts:
@@ -127,6 +127,14 @@ class Materials:
         if first.digest not in self._dataset_of:
             self._dataset_of[first.digest] = self.store.read_card(first.digest).dataset
         return datasets.facts(self._dataset_of[first.digest])
+
+    def _network_space(self, facts: DatasetFacts, recipe: Recipe) -> Space:
+        """Pixels are standardised by the statistics that the recipe names, the dataset's own where it lacks those;
+        under `zca` they are whitened."""
+        if recipe.statistics == "zca":
+            return Space("zca", variant="kornia", eps=0.1).bound(self.dataset(facts.name))
+        chosen = facts.statistics.get(recipe.statistics, facts.statistics["dataset"])
+        return Space("standardized", chosen.mean, chosen.std)
 
     def _pixels(self, real: Real) -> tuple[torch.Tensor, torch.Tensor, DatasetFacts]:
         dataset = self.dataset(real.dataset)
@@ -141,7 +149,7 @@ class Materials:
         if not parts:
             raise UsageError("a stage without images cannot be trained.")
         facts = parts[0][3]
-        space = next((space for _, _, space, _ in parts if space != PIXEL), _network_space(facts, recipe))
+        space = next((space for _, _, space, _ in parts if space != PIXEL), self._network_space(facts, recipe))
         if len(parts) > 1:
             images = torch.cat([_converted(images, own, space) for images, _, own, _ in parts])
             labels = _joined_labels([labels for _, labels, _, _ in parts], len(facts.classes))
@@ -184,12 +192,6 @@ class Materials:
             images, targets = images[kept], targets[kept]
         images = images if images.dtype == torch.uint8 else images.float()
         return images.to(self.device), targets.to(self.device), card.space.bound(dataset), dataset.facts
-
-
-def _network_space(facts: DatasetFacts, recipe: Recipe) -> Space:
-    """Pixels are standardised by the statistics that the recipe names, the dataset's own where it lacks those."""
-    chosen = facts.statistics.get(recipe.statistics, facts.statistics["dataset"])
-    return Space("standardized", chosen.mean, chosen.std)
 
 
 def _converted(images: torch.Tensor, own: Space, space: Space) -> torch.Tensor:

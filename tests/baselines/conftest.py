@@ -18,7 +18,9 @@ from benchmark.store import Store
 from benchmark.values import Real
 
 RunMaker = Callable[..., Run]
-SMALL = {"iterations": 2, "batch_real": 8, "restarts": 1, "recipe": "standard-v1-lite/reference"}
+SMALL: dict[str, Any] = {"iterations": 2, "batch_real": 8, "restarts": 1, "recipe": "standard-v1-lite/reference"}
+SMALL |= {"most_loops": 2, "most_epochs": 2, "statistics": "dataset", "compiled": False}
+SMALL |= {"n_experts": 2, "student_steps": 2, "max_start": 1, "expert_epochs": 1, "rate_learning_rate": 0.0}
 
 
 @pytest.fixture(autouse=True)

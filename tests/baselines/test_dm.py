@@ -13,6 +13,7 @@ from baselines.dm import DM
 from benchmark import augmentation
 from benchmark import run as run_module
 from benchmark.augmentation import Augmentation, Draws, Shape
+from benchmark.engine.passes import Passes
 from benchmark.run import Run, TrialOver
 from benchmark.values import Budget, Real
 
@@ -39,7 +40,7 @@ def loss_in_loops(run: Run, images: list[torch.Tensor], step: int, built: DM) ->
 
 
 def test_the_steps_are_sgd_with_momentum_on_the_published_loss(new_run: RunMaker) -> None:
-    built = DM(2, 1000, 3.0, 0.5, "convnet:depth=1,width=2", augmentation="none")
+    built = DM(2, 1000, 3.0, architecture="convnet:depth=1,width=2", augmentation="none")
     run = new_run(real=TWO)
     images = [
         run.space().from_pixel(run.images(rows) / 255)
@@ -68,11 +69,13 @@ def test_the_distance_falls_in_networks_that_were_not_seen(new_run: RunMaker) ->
     run = new_run()
     built = DM(60, 50, architecture="convnet:depth=2,width=16", learning_rate=3.0)
     rows = list(run.class_rows().values())
-    real = tuple(run.space().from_pixel(run.images(members) / 255) for members in rows)
+    real = [run.space().from_pixel(run.images(members) / 255) for members in rows]
+    passes = Passes.of(built.architecture, run.facts, run.device)
 
     def distance(images: torch.Tensor) -> float:
         networks = [run.network(built.architecture, 1000 + number) for number in range(3)]
-        return sum(float(built.distance(network, real, torch.split(images, 1))) for network in networks)
+        found = [built.distance(network, passes, real, list(torch.split(images, 1))) for network in networks]
+        return float(torch.stack(found).sum())
 
     start = run.space().from_pixel(run.images(run.random_rows(1)) / 255)
     assert distance(learned(built.distill(Real("digits"), Budget(ipc=1), run))) < 0.5 * distance(start)
@@ -122,11 +125,12 @@ def test_every_step_takes_another_network_and_other_real_images(new_run: RunMake
 
 def test_bfloat16_is_used_for_real_features_and_stays_near_float32(new_run: RunMaker) -> None:
     run = new_run()
-    real = tuple(run.space().from_pixel(run.images(rows) / 255) for rows in run.class_rows().values())
+    real = [run.space().from_pixel(run.images(rows) / 255) for rows in run.class_rows().values()]
     images = run.space().from_pixel(run.images(run.random_rows(1)) / 255).requires_grad_()
     found = {}
     for precision in ("float32", "bfloat16"):
-        loss = DM(precision=precision).distance(run.network("convnet:depth=2", 0), real, torch.split(images, 1))
+        passes = Passes.of("convnet:depth=2", run.facts, run.device, precision)
+        loss = DM().distance(run.network("convnet:depth=2", 0), passes, real, list(torch.split(images, 1)))
         assert loss.dtype == torch.float32
         found[precision] = loss.item(), torch.autograd.grad(loss, images)[0]
     assert found["bfloat16"][0] != found["float32"][0]
