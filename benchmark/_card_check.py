@@ -17,7 +17,7 @@ from benchmark import _spec, registry
 from benchmark._seal import SEAL
 from benchmark.datasets import PARTS
 from benchmark.errors import DistillBenchError, unknown_name
-from benchmark.refusals import MOST, Problem, raise_for, refusal, shown
+from benchmark.refusals import MOST, Problem, plain, raise_for, refusal, shown
 from benchmark.space import PIXEL, Space
 from benchmark.synthetic_set import FORMAT, LABEL_KINDS, Card, Decoder, Labels
 
@@ -103,13 +103,13 @@ def _unknown(stored: Mapping[str, Any]) -> Iterable[Problem]:
     known = {"format", *(f.name for f in fields(Card))}
     for name in islice((name for name in stored if name not in known), MOST):
         if name.lower() in MEASURES:
-            yield Problem("E310", FILE, "no field of a card: it is measured here, or only claimed", shown(name)[1:-1])
+            yield Problem("E310", FILE, "no field of a card: it is measured here, or only claimed", plain(name))
         elif name.lower() in EVALUATIONS:
             yield Problem(
                 "E606", FILE, "no field of a card: the evaluation is the same for everybody", shown(name)[1:-1]
             )
         else:
-            yield Problem("E307", FILE, str(unknown_name("field", name, known)).rstrip("."), shown(name)[1:-1])
+            yield Problem("E307", FILE, str(unknown_name("field", name, known)).rstrip("."), plain(name))
 
 
 def _fail(name: str, value: Any, allowed: str, code: str = "E307") -> DistillBenchError:

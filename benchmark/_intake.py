@@ -22,8 +22,9 @@ import numpy as np
 from benchmark import _set_check, tensor_file
 from benchmark._card_check import Examined, examine
 from benchmark._strict import parse_json
+from benchmark.datasets import DatasetFacts
 from benchmark.errors import DistillBenchError, InvalidInput
-from benchmark.refusals import Problem, raise_for, refusal, shown
+from benchmark.refusals import Problem, refusal, shown
 from benchmark.synthetic_set import Array, Card, SyntheticSet
 
 __all__ = ["CARD_LIMIT", "Intake", "read_file", "read_folder"]
@@ -236,22 +237,23 @@ def _tensors(path: str, folder: int | None, card: Card | None) -> tuple[Syntheti
             header = first[8 : 8 + length] + source.read(max(0, 8 + length - len(first)))
             entries = tensor_file.layout(header, size, source.name)
             if card is None:
-                _check_loose(entries, source.name)
-            known = [] if card is None else _set_check.in_header(card, entries)
-            if any(problem.code in UNREAD or problem.field == "dataset" for problem in known):
+                facts, known = None, list(_loose(entries, source.name))
+            else:
+                facts = _set_check.facts_of(card)
+                known = _set_check.in_header(card, entries, facts)
+            if facts and not _unread(known):
+                known += _over_budget(facts, entries)
+            if _unread(known):
                 return None, known
-            over = [] if card is None else _over_budget(card, entries)
-            if over:
-                return None, known + over
             os.lseek(source.handle, 8 + length, os.SEEK_SET)
             arrays = {name: _array(entry, source) for name, entry in sorted(entries.items(), key=_place)}
             source.check_unchanged()
     except DistillBenchError as fault:
         return None, _told(fault)
-    if card is None:
+    if card is None or facts is None:
         return None, [p for name, array in arrays.items() for p in _set_check.not_finite(name, array)]
     synthetic = SyntheticSet(arrays, card)
-    return synthetic, known + _set_check.in_values(synthetic, known)
+    return synthetic, known + _set_check.in_values(synthetic, known, facts)
 
 
 def _place(item: tuple[str, tensor_file.Entry]) -> tuple[int, int]:
@@ -266,9 +268,12 @@ def _array(entry: tensor_file.Entry, source: _Source) -> Array:
     return array
 
 
-def _over_budget(card: Card, entries: dict[str, tensor_file.Entry]) -> list[Problem]:
+def _unread(known: list[Problem]) -> bool:
+    return any(problem.code in UNREAD for problem in known)
+
+
+def _over_budget(facts: DatasetFacts, entries: dict[str, tensor_file.Entry]) -> list[Problem]:
     """Whether the set would have more bytes, or make more images, than its dataset has."""
-    facts = _set_check.facts_of(card)
     allowed, labels = _set_check.budget(facts), entries["labels"].shape
     if labels and labels[0] > facts.n_train:
         what, got = "more labels than the dataset has training images", f"{labels[0]:,}"
@@ -283,13 +288,12 @@ def _size(entries: dict[str, tensor_file.Entry]) -> int:
     return sum(entry.end - entry.begin for entry in entries.values())
 
 
-def _check_loose(entries: dict[str, tensor_file.Entry], name: str) -> None:
+def _loose(entries: dict[str, tensor_file.Entry], name: str) -> Iterator[Problem]:
+    """What is wrong with a tensor file of which nobody knows what it should hold."""
     known = {name for names in _set_check.TENSORS.values() for name in names}
     foreign = sorted(set(entries) - known)
-    problems = [Problem("E110", name, "no tensor of a set", got=shown(foreign), limit=", ".join(sorted(known)))]
-    raise_for(problems if foreign else [])
-    if _size(entries) > LOOSE:
-        got, fix = f"{_size(entries):,} bytes", "put card.json beside it"
-        raise refusal(
-            [Problem("E209", name, "too large to be checked without a card", got=got, limit=f"{LOOSE:,}", fix=fix)]
-        )
+    if foreign:
+        yield Problem("E110", name, "no tensor of a set", got=shown(foreign), limit=", ".join(sorted(known)))
+    elif _size(entries) > LOOSE:
+        what, got = "too large to be checked without a card", f"{_size(entries):,} bytes"
+        yield Problem("E209", name, what, got=got, limit=f"{LOOSE:,}", fix="put a whole card.json beside it")

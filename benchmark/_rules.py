@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import registry
 from benchmark._card_check import MEASURES
 from benchmark.errors import DistillBenchError
-from benchmark.refusals import Problem, shown
+from benchmark.refusals import Problem, plain, shown
 
 if TYPE_CHECKING:
     from benchmark.store import Store
@@ -83,7 +83,7 @@ def of_card(card: Card) -> Iterator[Problem]:
     for name in ("cost", "made_with"):
         for key in getattr(card, name):
             if key.lower() in MEASURES:
-                yield Problem("E310", FILE, "a score of your own", f"{name}.{shown(key)[1:-1]}")
+                yield Problem("E310", FILE, "a score of your own", f"{name}.{key}")
     yield from _secrets(card.to_json(), "")
 
 
@@ -91,8 +91,8 @@ def _secrets(value: Any, field: str) -> Iterator[Problem]:
     """Secrets and addresses in any text of the card, keys included; told without saying them again."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _secrets(str(key), f"{field}.…" if field else "")
-            yield from _secrets(part, f"{field}.{shown(key)[1:-1]}" if field else str(key))
+            yield from _secrets(str(key), field)
+            yield from _secrets(part, f"{field}.{plain(str(key))}".strip("."))
     elif isinstance(value, list):
         for part in value:
             yield from _secrets(part, field)

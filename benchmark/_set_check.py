@@ -65,8 +65,12 @@ def problems(synthetic: SyntheticSet) -> list[Problem]:
     ]
     if foreign:
         return foreign
-    found = in_header(synthetic.card, synthetic.tensors)
-    return found + in_values(synthetic, found)
+    try:
+        facts = facts_of(synthetic.card)
+    except InvalidInput as fault:
+        return list(fault.problems)
+    found = in_header(synthetic.card, synthetic.tensors, facts)
+    return found + in_values(synthetic, found, facts)
 
 
 def facts_of(card: Card) -> DatasetFacts:
@@ -87,12 +91,8 @@ def budget(facts: DatasetFacts) -> int:
     return min(LARGEST, facts.n_train * 4 * (int(np.prod(facts.shape)) + len(facts.classes)))
 
 
-def in_header(card: Card, forms: Mapping[str, Form]) -> list[Problem]:
+def in_header(card: Card, forms: Mapping[str, Form], facts: DatasetFacts) -> list[Problem]:
     """What card, names, dtypes and shapes tell, without a value."""
-    try:
-        facts = facts_of(card)
-    except InvalidInput as fault:
-        return list(fault.problems)
     found = []
     if facts.digest and card.dataset_digest != facts.digest:
         what = f"not the digest of {card.dataset} here"
@@ -118,12 +118,12 @@ def in_header(card: Card, forms: Mapping[str, Form]) -> list[Problem]:
     return found + ([] if found else list(_numbers(card, forms, len(facts.classes))))
 
 
-def in_values(synthetic: SyntheticSet, known: Sequence[Problem]) -> list[Problem]:
+def in_values(synthetic: SyntheticSet, known: Sequence[Problem], facts: DatasetFacts) -> list[Problem]:
     """What the values tell, of the tensors whose form fits by what `in_header` found."""
     wrong = {problem.field for problem in known if problem.code != "E205"}
-    if wrong & {"", "dataset", "decoder.options"}:
+    if wrong & {"", "decoder.options"}:
         return []
-    facts, tensors = facts_of(synthetic.card), synthetic.tensors
+    tensors = synthetic.tensors
     found: list[Problem] = []
     if "images" in tensors and "images" not in wrong:
         found += _images(synthetic.card, tensors["images"], facts, "space" not in wrong)

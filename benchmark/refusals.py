@@ -5,14 +5,16 @@ The codes stand in problems.py; the class of the error, and so the exit code, fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.errors import DistillBenchError, EnvironmentFault, InvalidInput, PolicyRefusal
 from benchmark.problems import TABLE, exit_code
 
-__all__ = ["MOST", "Problem", "raise_for", "refusal", "shown"]
+__all__ = ["MOST", "Problem", "plain", "raise_for", "refusal", "shown"]
 
+PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MOST = 20
 """Problems that are told at once."""
 
@@ -54,6 +56,11 @@ class Problem:
 def shown(value: object) -> str:
     """A stranger's value for a message: escaped, and cut at 200 characters."""
     return _cut(ascii(value), 200)
+
+
+def plain(name: str) -> str:
+    """A stranger's name where a line says in which field it is wrong; empty where it is no plain word."""
+    return name if PLAIN.fullmatch(name) else ""
 
 
 def refusal(problems: Iterable[Problem]) -> DistillBenchError:

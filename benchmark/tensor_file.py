@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmark import _strict
 from benchmark.errors import DistillBenchError, InvalidInput
-from benchmark.refusals import Problem, raise_for, refusal, shown
+from benchmark.refusals import Problem, plain, raise_for, refusal, shown
 
 __all__ = ["Entry", "foreign", "header_length", "layout", "parse", "read", "to_bytes", "what_else"]
 
@@ -200,7 +200,8 @@ def _header(text: bytes, file: str) -> dict[str, Any]:
 
 def _entry(tensor: str, entry: Any, file: str) -> Entry:
     def fail(code: str, what: str, value: Any, limit: str = "") -> DistillBenchError:
-        return refusal([Problem(code, file, what, shown(tensor)[1:-1], shown(value), limit)])
+        named = what if plain(tensor) else f"{what}, in tensor {shown(tensor)}"
+        return refusal([Problem(code, file, named, plain(tensor), shown(value), limit)])
 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise fail("E113", "an entry has exactly dtype, shape and data_offsets", entry)

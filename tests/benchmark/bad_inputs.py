@@ -30,6 +30,7 @@ __all__ = [
     "entry",
     "fine",
     "hashes",
+    "judged",
     "packed",
     "with_card",
     "with_file",
@@ -139,3 +140,20 @@ def check_refusal(folder: Path, store: Path, code: str, exits: int, where: str =
     assert hashes(store) == before, "the store has changed"
     assert not folder.is_dir() or hashes(folder) == theirs, "the contributor's folder has changed"
     return text
+
+
+def judged(folder: Path, store: Store) -> str:
+    """What a check says of a folder that may be anything: "" where it is fine, else the first code.
+
+    Whatever else comes than a refusal with codes and exit code 3, 4 or 5 is a failure of ours.
+    """
+    from benchmark.errors import DistillBenchError
+
+    try:
+        check(folder, store)
+    except DistillBenchError as fault:
+        lines = str(fault).splitlines()
+        assert fault.exit_code in (3, 4, 5) and fault.problems, repr(fault)
+        assert all(LINE.fullmatch(line) and len(line) < 1500 for line in lines[:MOST]), lines
+        return fault.problems[0].code
+    return ""
