@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import _set_check, tensor_file
+from benchmark import _set_check, registry, tensor_file
 from benchmark._card_check import Examined, examine
 from benchmark._strict import parse_json
 from benchmark.datasets import DatasetFacts
@@ -274,7 +274,7 @@ def _unread(known: list[Problem]) -> bool:
 
 def _over_budget(facts: DatasetFacts, entries: dict[str, tensor_file.Entry]) -> list[Problem]:
     """Whether the set would have more bytes, or make more images, than its dataset has."""
-    allowed, labels = _set_check.budget(facts), entries["labels"].shape
+    allowed, labels = _set_check.budget(facts), entries["labels"].shape if "labels" in entries else ()
     if labels and labels[0] > facts.n_train:
         what, got = "more labels than the dataset has training images", f"{labels[0]:,}"
         return [Problem("E209", TENSORS, what, "labels", got, f"{facts.n_train:,}")]
@@ -290,7 +290,8 @@ def _size(entries: dict[str, tensor_file.Entry]) -> int:
 
 def _loose(entries: dict[str, tensor_file.Entry], name: str) -> Iterator[Problem]:
     """What is wrong with a tensor file of which nobody knows what it should hold."""
-    known = {name for names in _set_check.TENSORS.values() for name in names}
+    decoders = registry.names("decoder")
+    known = {tensor for decoder in decoders for tensor in _set_check.expected_tensors(decoder)}
     foreign = sorted(set(entries) - known)
     if foreign:
         yield Problem("E110", name, "no tensor of a set", got=shown(foreign), limit=", ".join(sorted(known)))

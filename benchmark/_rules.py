@@ -44,7 +44,9 @@ class Stored:
 
     digest: str
     method: str
-    contributor: str
+    dataset_digest: str
+    ipc: int | None
+    decoder: str
     identity: tuple[Any, ...]
 
 
@@ -56,7 +58,8 @@ def stored_sets(store: Store) -> list[Stored]:
             card = store.read_card(digest)
         except DistillBenchError:
             continue
-        found.append(Stored(digest, card.method, card.contributor, _identity(card)))
+        facts = (card.dataset_digest, card.ipc, card.decoder.name)
+        found.append(Stored(digest, card.method, *facts, _identity(card)))
     return found
 
 

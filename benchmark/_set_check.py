@@ -14,7 +14,7 @@ import numpy as np
 from benchmark import datasets, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.datasets._own import recorded
-from benchmark.errors import InvalidInput, unknown_name
+from benchmark.errors import DistillBenchError, InvalidInput, unknown_name
 from benchmark.refusals import Problem, refusal, shown
 from benchmark.synthetic_set import labels_array
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmark.space import Space
     from benchmark.synthetic_set import Array, Card, SyntheticSet
 
-__all__ = ["Form", "budget", "facts_of", "in_header", "in_values", "not_finite", "problems"]
+__all__ = ["Form", "budget", "expected_tensors", "facts_of", "in_header", "in_values", "not_finite", "problems"]
 
 FILE = "tensors.safetensors"
 IMAGE_DTYPES = ("uint8", "float16", "float32")
@@ -99,7 +99,7 @@ def in_header(card: Card, forms: Mapping[str, Form], facts: DatasetFacts) -> lis
         fix = "write the digest that `distillbench list dataset` shows, if you distilled these very images"
         got, limit = f"{card.dataset_digest[:12]}…", f"{facts.digest[:12]}…"
         found.append(Problem("E309", "card.json", what, "dataset_digest", got, limit, fix))
-    expected = _expected_tensors(card.decoder.name)
+    expected = expected_tensors(card.decoder.name)
     if set(forms) != set(expected):
         what = f"the decoder {card.decoder.name!r} reads other tensors"
         return [*found, Problem("E110", FILE, what, got=shown(sorted(forms)), limit=" and ".join(expected))]
@@ -114,7 +114,8 @@ def in_header(card: Card, forms: Mapping[str, Form], facts: DatasetFacts) -> lis
         code = "E112" if len(forms["indices"].shape) == 1 else "E206"
         what = "indices are whole numbers of shape (N,)"
         found.append(Problem(code, FILE, what, "indices", _form(forms["indices"]), ", ".join(LABEL_DTYPES)))
-    found += _label_form(card, forms["labels"], len(facts.classes))
+    if "labels" in forms:
+        found += _label_form(card, forms["labels"], len(facts.classes))
     return found + ([] if found else list(_numbers(card, forms, len(facts.classes))))
 
 
@@ -124,7 +125,8 @@ def in_values(synthetic: SyntheticSet, known: Sequence[Problem], facts: DatasetF
     if wrong & {"", "decoder.options"}:
         return []
     tensors = synthetic.tensors
-    found: list[Problem] = []
+    others = set(tensors) - wrong - {"images", "labels"}
+    found = [problem for name in sorted(others) for problem in not_finite(name, tensors[name])]
     if "images" in tensors and "images" not in wrong:
         found += _images(synthetic.card, tensors["images"], facts, "space" not in wrong)
     if "indices" in tensors and "indices" not in wrong:
@@ -138,16 +140,22 @@ def in_values(synthetic: SyntheticSet, known: Sequence[Problem], facts: DatasetF
     return found
 
 
-def _decoder_problems(synthetic: SyntheticSet, facts: DatasetFacts) -> Iterator[Problem]:
+def _decoder_problems(synthetic: SyntheticSet, facts: DatasetFacts) -> list[Problem]:
     """What a decoder's own `problems(synthetic, facts)` finds, lines of text, where its module has one."""
     name = synthetic.card.decoder.name
     check = None if name in TENSORS else getattr(registry.module("decoder", name), "problems", None)
-    for line in check(synthetic, facts) if check else ():
-        what, _, fix = line.partition(" Fix: ")
-        yield Problem("E214", FILE, what.rstrip("."), fix=fix.rstrip("."))
+    try:
+        lines = list(check(synthetic, facts)) if check else []
+    except DistillBenchError:
+        raise
+    except Exception as fault:  # a library may raise anything over bytes that somebody tampered with
+        lines = [f"the decoder {name!r} cannot read them ({type(fault).__name__})."]
+    told = (line.partition(" Fix: ") for line in lines)
+    return [Problem("E214", FILE, what.rstrip("."), fix=fix.rstrip(".")) for what, _, fix in told]
 
 
-def _expected_tensors(decoder: str) -> tuple[str, ...]:
+def expected_tensors(decoder: str) -> tuple[str, ...]:
+    """Names of the tensors that a decoder reads."""
     if decoder in TENSORS:
         return TENSORS[decoder]
     declared = getattr(registry.module("decoder", decoder), "TENSORS", None)

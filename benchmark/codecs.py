@@ -69,7 +69,7 @@ def decode(content: bytes, n: int, shape: tuple[int, int, int], codec: str) -> I
                 raise InvalidInput(f"the jpeg picture is of mode {picture.mode}; {shape[0]} channels are needed.")
             canvas = np.asarray(picture.convert("L" if shape[0] == 1 else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        raise InvalidInput(f"tensor 'stream' is no whole {codec} picture ({str(fault)[:100]}).") from fault
+        raise InvalidInput(f"tensor 'stream' is no whole {codec} picture ({type(fault).__name__}).") from fault
     grid = canvas.reshape(rows, height, columns, width, -1).transpose(0, 2, 4, 1, 3)
     tiles = grid.reshape(rows * columns, -1, height, width)
     return np.ascontiguousarray(tiles[:n, :, : shape[1], : shape[2]])

@@ -321,7 +321,8 @@ TABLE: Mapping[str, Explanation] = {
     ),
     "E604": _row(
         "a set that is stored already under another name",
-        "The same images and labels were handed in before by somebody else, or made by a baseline here.",
+        "The same images and labels were handed in before by somebody else, or made by a baseline here; in another "
+        "order, value space or dtype they are still the same.",
         "hand in your own set, or ask for the credit of the stored one to be corrected",
     ),
     "E605": _row(

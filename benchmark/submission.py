@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import _intake, _rules, preview
+from benchmark import _intake, _rules, _twins, preview
 from benchmark.errors import EnvironmentFault
 from benchmark.refusals import Problem, raise_for, refusal
 
@@ -62,8 +62,11 @@ def check(folder: str | Path, store: Store | None = None, new_version: bool = Fa
     if intake.synthetic is not None and not any(problem.code[:2] in ("E1", "E2") for problem in problems):
         problems += _rules.of_content(intake.synthetic)
     if intake.card is not None and store is not None:
-        digest = intake.synthetic.digest if intake.synthetic is not None and not problems else None
-        problems += _rules.of_store(intake.card, digest, _rules.stored_sets(store), new_version)
+        synthetic = None if problems else intake.synthetic
+        known = _rules.stored_sets(store)
+        problems += _rules.of_store(intake.card, synthetic.digest if synthetic else None, known, new_version)
+        if synthetic is not None and not problems:
+            problems += _twins.problems(synthetic, store, known)
     raise_for(problems)
     assert intake.synthetic is not None
     return intake.synthetic

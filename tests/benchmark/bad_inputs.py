@@ -99,7 +99,9 @@ def with_file(name: str, content: str | bytes) -> Spoil:
     return spoil
 
 
-def with_tensors(content: bytes | None = None, card: Mapping[str, Any] | None = None, **arrays: Array | None) -> Spoil:
+def with_tensors(
+    content: bytes | None = None, /, *, card: Mapping[str, Any] | None = None, **arrays: Array | None
+) -> Spoil:
     """Replace the tensor file by this content, or by these arrays (None leaves one out), and fields of the card."""
 
     def spoil(folder: Path) -> None:
@@ -142,7 +144,7 @@ def check_refusal(folder: Path, store: Path, code: str, exits: int, where: str =
     return text
 
 
-def judged(folder: Path, store: Store) -> str:
+def judged(folder: Path, store: Store | None = None) -> str:
     """What a check says of a folder that may be anything: "" where it is fine, else the first code.
 
     Whatever else comes than a refusal with codes and exit code 3, 4 or 5 is a failure of ours.

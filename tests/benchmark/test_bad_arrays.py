@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import datasets, tensor_file
+from benchmark import codecs, datasets, tensor_file
 from benchmark._set_check import budget
 from benchmark.errors import InvalidInput
 from benchmark.store import Store
 from benchmark.submission import check
 from benchmark.synthetic_set import Array, SyntheticSet
-from tests.benchmark.bad_inputs import IMAGES, LABELS, Spoil, check_refusal, fine, problems_of, with_tensors
+from tests.benchmark.bad_inputs import IMAGES, LABELS, Spoil, check_refusal, fine, judged, problems_of, with_tensors
 
 SetMaker = Callable[..., SyntheticSet]
 STATISTICS = datasets.facts("digits").statistics["dataset"]
@@ -153,6 +153,44 @@ def test_a_sparse_array_is_refused_from_python(make_set: SetMaker) -> None:
         lambda: make_set(tensors={"images": csr_array(np.eye(3)), "labels": LABELS}).validate()
     )
     assert (code, [problem.code for problem in problems]) == (3, ["E213"])
+
+
+CODED = codecs.encode((IMAGES * 255).astype(np.uint8), "jpeg", 90)
+JPEG: dict[str, Any] = {"decoder": {"name": "jpeg"}}
+
+
+def coded(stream: bytes) -> Spoil:
+    return with_tensors(images=None, stream=np.frombuffer(stream, np.uint8), card=JPEG)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"x",
+        b"\xff\xd8\xff",
+        CODED[: len(CODED) // 2],
+        codecs.encode((IMAGES[:4] * 255).astype(np.uint8), "jpeg", 90),
+        codecs.encode((IMAGES * 255).astype(np.uint8), "webp", 90),
+        CODED[:20] + b"\xff\xda" * 50 + CODED[20:],
+    ],
+    ids=["no picture", "a beginning", "half a picture", "a picture of four", "another codec", "many scans"],
+)
+def test_a_picture_that_its_decoder_cannot_read_is_3(stored: Path, tmp_path: Path, stream: bytes) -> None:
+    folder = fine(tmp_path / "my-set")
+    coded(stream)(folder)
+    check_refusal(folder, stored, "E214", 3)
+
+
+def test_a_picture_with_any_byte_changed_is_read_or_refused_and_never_a_bug(tmp_path: Path) -> None:
+    folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
+    coded(CODED)(folder)
+    assert judged(folder) == ""
+    for place in draw.integers(0, len(CODED), 150):
+        changed = bytearray(CODED)
+        changed[place] ^= int(draw.integers(1, 256))
+        coded(bytes(changed))(folder)
+        codes.add(judged(folder))
+    assert codes == {"", "E214"}
 
 
 def test_all_independent_problems_are_told_at_once(stored: Path, tmp_path: Path) -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmark import submission
 from benchmark.store import Store
-from benchmark.synthetic_set import SyntheticSet
-from tests.benchmark.bad_inputs import (
-    check_refusal,
-    fine,
-    with_card,
-)
+from benchmark.synthetic_set import Array
+from tests.benchmark.bad_inputs import IMAGES, LABELS, check_refusal, fine, with_card, with_tensors
 
 ROOT = Path(__file__).parents[2]
-Command = Callable[..., Any]
-SetMaker = Callable[..., SyntheticSet]
 
 
 def test_a_set_of_somebody_else_is_4_and_names_the_stored_one(stored: Path, tmp_path: Path) -> None:
@@ -30,6 +24,44 @@ def test_a_set_of_somebody_else_is_4_and_names_the_stored_one(stored: Path, tmp_
     text = check_refusal(copied, stored, "E604", 4, "card.json:method")
     assert f"set {digest[:12]}" in text and "'by-hand'" in text
     assert opened.read_card(digest).method == "by-hand"
+
+
+def shuffled() -> dict[str, Array]:
+    order = np.random.default_rng(3).permutation(10)
+    return {"images": IMAGES[order], "labels": LABELS[order]}
+
+
+STANDARDIZED = {"space": {"kind": "standardized", "mean": [0.3], "std": [0.2]}}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "card"),
+    [
+        (shuffled(), {}),
+        ({"images": (IMAGES - np.float32(0.3)) / np.float32(0.2)}, STANDARDIZED),
+        ({"images": np.rint(IMAGES * 255).astype(np.uint8)}, {}),
+        ({"images": IMAGES.astype("f2")}, {}),
+        ({"images": IMAGES + np.float32(0.3 / 255)}, {}),
+        ({"labels": np.eye(10, dtype=np.float32)}, {"labels": {"kind": "probabilities"}}),
+    ],
+    ids=["permuted", "standardized", "rounded to 8 bits", "float16", "shifted by a third of a level", "soft labels"],
+)
+def test_a_set_of_somebody_else_in_another_form_is_4(
+    stored: Path, tmp_path: Path, arrays: dict[str, Array], card: dict[str, Any]
+) -> None:
+    opened = Store(stored)
+    digest = submission.submit(fine(tmp_path / "first"), opened).digest
+    copied = fine(tmp_path / "copied")
+    with_tensors(**arrays, card={"method": "mine-now", **card})(copied)
+    text = check_refusal(copied, stored, "E604", 4, "card.json:method")
+    assert f"set {digest[:12]}" in text and "'by-hand', in another order or form" in text
+
+
+def test_a_set_that_only_resembles_another_is_taken(stored: Path, tmp_path: Path) -> None:
+    submission.submit(fine(tmp_path / "first"), Store(stored))
+    other = fine(tmp_path / "other")
+    with_tensors(images=IMAGES * np.float32(0.98), card={"method": "mine"})(other)
+    assert submission.submit(other, Store(stored)).is_new
 
 
 @pytest.mark.parametrize("field", ["eval_seeds", "seeds", "recipe", "epochs", "optimizer", "best_of"])
