@@ -19,8 +19,8 @@ import pytest
 
 from benchmark.store import Store
 from benchmark.store_check import check
-from tests.storms import MUTANTS, Storm
 from tests.stores import KINDS, write_all, write_one
+from tests.storms import MUTANTS, Storm
 
 ROOT = Path(__file__).parents[2]
 FolderMaker = Callable[..., Path]
@@ -117,9 +117,7 @@ def read_along(root: Path, seconds: float) -> tuple[int, int]:
     """Write for some seconds while another process reads all the time; returns its rounds, and the sets written."""
     store, number = write_all(root, 0), 1
     command = [sys.executable, "-c", READ_ALONG, str(root), str(seconds)]
-    reader = subprocess.Popen(
-        command, cwd=ROOT, env=ALONE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    reader = subprocess.Popen(command, cwd=ROOT, env=ALONE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while reader.poll() is None:
         for kind in KINDS:
             write_one(store, kind, number, with_preview=False)
