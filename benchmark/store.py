@@ -220,7 +220,7 @@ class Store:
         """The scan of a set; None where there is none, or it is damaged, so that it is made again."""
         file = self._find("scans", f"{digest_}.json")
         try:
-            return Scan.from_json(parse_json(read_bytes(file, SCAN_LIMIT), file.name)) if file else None
+            return Scan.from_json(unsealed(parse_json(read_bytes(file, SCAN_LIMIT), file.name))) if file else None
         except InvalidInput:
             return None
 
@@ -234,7 +234,7 @@ class Store:
         base = self.root / "scans" / scan.set
         if picture is not None:  # first, so that whoever sees the record finds it
             durable.write_replacing(base.with_suffix(".png"), picture, self.staging)
-        text = json.dumps(scan.to_json(), indent=1, sort_keys=True, allow_nan=False)
+        text = json.dumps(sealed(scan.to_json()), indent=1, sort_keys=True, allow_nan=False)
         durable.write_replacing(base.with_suffix(".json"), text.encode(), self.staging)
 
     # What baselines made

@@ -7,6 +7,7 @@ without a second copy. Files that this table does not know are nobody's: they ar
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import struct
@@ -16,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark import _outcome_file, tensor_file
+from benchmark import _outcome_file, packed, tensor_file
 from benchmark._seal import unsealed
 from benchmark._strict import parse_json, read_bytes
 from benchmark.errors import DistillBenchError
 from benchmark.results import rows_of
 from benchmark.states import LIMIT, Record
 from benchmark.synthetic_set import CARD_LIMIT, Card, SyntheticSet
+from benchmark.values import digest
 
 __all__ = ["DERIVED", "Contents", "Object", "fault_of", "read_contents", "set_named_by"]
 
@@ -32,7 +34,7 @@ LAYOUT = {
     "made": r"made/(?P<ab>[0-9a-f]{2})/(?P<name>[0-9a-f]{64})\.json",
     "outcome": r"outcomes/(?P<ab>[0-9a-f]{2})/"
     r"(?P<name>[0-9a-f]{64}-\d+-[\w-]+-[0-9a-f]{16}-[\w.+-]+)\.(?:json|safetensors)",
-    "packed outcomes": r"outcomes/(?P<name>[\w.-]+)\.parquet",
+    "packed outcomes": r"packed/(?P<name>[0-9a-f]{64}|real)\.parquet",
     "results": r"results/(?P<ab>[0-9a-z]{2})/(?P<name>[0-9a-z]+)\.json",
     "status": r"status/(?P<ab>[0-9a-f]{2})/(?P<name>[0-9a-f]{64})\.json",
     "scan": r"scans/(?P<name>[0-9a-f]{64})\.json",
@@ -176,8 +178,11 @@ def _outcome_fault(root: Path, thing: Object) -> Fault:
 def _packed_fault(root: Path, thing: Object) -> Fault:
     import pyarrow.parquet as parquet
 
-    parquet.read_table(root / thing.head, page_checksum_verification=True)
-    return None
+    table = parquet.read_table(root / thing.head, page_checksum_verification=True).to_pydict()
+    if set(table) != set(packed.COLUMNS):
+        return "damaged", "it has other columns than packed outcomes"
+    wrong = [row for row, record in enumerate(table["record"]) if digest(json.loads(record)) != table["sha256"][row]]
+    return ("damaged", f"{len(wrong)} of its outcomes do not fit their sha256") if wrong else None
 
 
 def _results_fault(root: Path, thing: Object) -> Fault:
