@@ -17,12 +17,15 @@ from scipy.stats import binom
 
 from benchmark import datasets, tensor_file
 from benchmark.datasets import Dataset
-from benchmark.errors import InvalidInput, UsageError
+from benchmark.errors import InvalidInput, PolicyRefusal, UsageError
+from benchmark.plan import Job
+from benchmark.runner import Runner
 from benchmark.scan import Pair, Scan, draw, scan, stored
 from benchmark.scan.scanning import _chance
 from benchmark.space import PIXEL, Space
 from benchmark.store import Store
 from benchmark.synthetic_set import Array, Card, Decoder, SyntheticSet
+from benchmark.values import Budget, Made, Real
 
 DIGITS = datasets.load("digits")
 TEST, TRAIN = DIGITS.test.images, DIGITS.train.images
@@ -273,6 +276,20 @@ def test_evaluate_refuses_a_set_of_test_images_until_a_review_accepts_it(command
     assert answer.code == 4, "what was found stays found"
     assert command(*ask, "--dry-run").code == 0 and store.state(digest).state == "received"
     assert stored.refusal_of(digest, store) == ""
+
+
+def test_a_baseline_that_makes_sets_of_test_images_is_reported_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [Made("random-real", "default", Real("digits"), Budget(ipc=1), seed) for seed in (0, 1)]
+    runner = Runner(Store(tmp_path), "cpu", 1)
+    bad = runner.make(made)[made[0]]
+    monkeypatch.setattr(stored, "refusal_of", lambda digest, store: "E601 set" if digest == bad else "")
+    jobs = [Job(one, "cross-architecture", "standard-v1-lite") for one in made]
+    assert runner._without_test_images(jobs, runner.make(made)) == [jobs[1]]
+    assert runner.report.problems == ["E601 set"]
+    with pytest.raises(PolicyRefusal, match="E601 set"):
+        runner._without_test_images([replace(jobs[0], images=bad)], {})
 
 
 def test_the_docs_name_every_field_of_the_record() -> None:
