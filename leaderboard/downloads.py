@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,14 +23,15 @@ FORMAT = 1
 SUMS = "SHA256SUMS"
 
 
-def downloads(results: pd.DataFrame) -> dict[str, bytes]:
-    """File name -> content. The checksums are in the form that `sha256sum --check` reads."""
+def downloads(results: pd.DataFrame, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """File name -> content, with `more` files. The checksums are in the form that `sha256sum --check` reads."""
     parquet = io.BytesIO()
     results.to_parquet(parquet, index=False)
     files = {
         "results.csv": to_csv(results).encode("utf-8"),
         "results.json": _json(results).encode("ascii"),
         "results.parquet": parquet.getvalue(),
+        **(more or {}),
     }
     sums = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     return {**files, SUMS: sums.encode("ascii")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ SPREADS = {
     "digits, by seeds": [1.15, 0.27, 1.82, 1.41, 3.06, 1.51, 1.26, 2.42, 0.88, 1.44, 1.32],
 }
 """Standard deviations of the lines of a board; the last two as measured for convnet under standard-v1-lite."""
+SIZES = (3, 5, 10)
+"""Values of each line."""
+SMALL = 3
+"""With so few, tests of lines whose spreads differ tenfold err a little more often than they should."""
 KINDS = {"paired": (0.0, False), "paired, shared seeds": (0.6, False), "half of them unpaired": (0.0, True)}
 """Share of the variance that a seed gives every line alike, and whether every other line is of another unit."""
 
@@ -33,29 +37,37 @@ def measure(bench: Bench) -> Finding:
     found = {
         f"{name}, n = {n}, {kind}": rank_coverage(spreads, n, *KINDS[kind])
         for name, spreads in SPREADS.items()
-        for n in (3, 5, 10)
+        for n in SIZES
         for kind in KINDS
     }
-    every = {place: held["every line"] for place, held in found.items()}
-    least = min(found, key=lambda place: found[place]["the worst line"])
+    usual = {place: held for place, held in found.items() if f"n = {SMALL}," not in place}
+    few = {place: held for place, held in found.items() if place not in usual}
     return Finding(
-        bar="t-intervals at n = 5 cover 94 to 96 % of draws; rank intervals hold the true rank in 95 % of boards",
-        passed=0.94 <= t <= 0.96 and found[least]["the worst line"] >= 0.95 - allowance(),
+        bar="t-intervals at n = 5 cover 94 to 96 % of draws; a rank interval holds the true rank in 95 % of boards, "
+        "whichever the line, at n = 5 and 10; at n = 3, and for all lines at once, within two standard errors of that",
+        passed=0.94 <= t <= 0.96
+        and min(held["the worst line"] for held in usual.values()) >= 0.95
+        and min(held["every line"] for held in found.values()) >= 0.95 - 2 * math.sqrt(0.95 * 0.05 / N_BOARDS),
         value={
             "t-interval, n = 5": t,
-            "rank of the line that is held least often": {least: found[least]["the worst line"]},
-            "ranks of all lines at once, least": {min(every, key=lambda place: every[place]): min(every.values())},
-            "ranks of all lines at once, mean": round(float(np.mean(list(every.values()))), 4),
+            "rank of one line, least": {
+                "n = 5 and 10": _least(usual, "the worst line"),
+                "n = 3": _least(few, "the worst line"),
+            },
+            "ranks of all lines at once, least": {
+                "n = 5 and 10": _least(usual, "every line"),
+                "n = 3": _least(few, "every line"),
+            },
         },
         n=f"{N_DRAWS} normal samples; {N_BOARDS} boards of lines with equal means for each of {len(found)} places",
-        spread=f"standard error of a share of 95 %: {math.sqrt(0.95 * 0.05 / N_BOARDS):.4f}; the bar allows two",
+        spread=f"standard error of a share of 95 %: {math.sqrt(0.95 * 0.05 / N_BOARDS):.4f}",
         details=found,
     )
 
 
-def allowance() -> float:
-    """Two standard errors of a share of 95 %."""
-    return 2 * math.sqrt(0.95 * 0.05 / N_BOARDS)
+def _least(found: Mapping[str, Mapping[str, float]], of: str) -> dict[str, float]:
+    place = min(found, key=lambda name: found[name][of])
+    return {place: found[place][of]}
 
 
 def t_coverage() -> float:
