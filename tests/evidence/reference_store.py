@@ -1,0 +1,49 @@
+"""The reference store: built by one command within two hours on two cores, small enough, the same sets as committed.
+
+A run that was killed goes on, but only one from an empty store tells how long it takes; the finding says which it was.
+"""
+
+from __future__ import annotations
+
+import time
+
+from benchmark import packing, plan
+from benchmark.runner import Runner
+from benchmark.store import Store
+from tests.evidence.bench import REPOSITORY, Bench, Finding
+
+LONGEST = 7200.0
+"""Seconds on two cores."""
+
+
+def measure(bench: Bench) -> Finding:
+    bench.data("cifar10")
+    store, chosen = Store(bench.folder / "reference"), plan.load("reference")
+    from_nothing = not store.set_digests()
+    runner, started = Runner(store, "auto"), time.perf_counter()
+    runner.make(chosen.made)
+    report = runner.evaluate(chosen.jobs)
+    if report.problems:
+        raise RuntimeError("; ".join(report.problems[:5]))
+    packed = packing.pack(store, bench.folder / "reference-packed")
+    seconds = time.perf_counter() - started
+    shipped = Store(REPOSITORY / "artifacts" / "reference").set_digests()
+    others = sorted(set(shipped) - set(store.set_digests()))
+    return Finding(
+        bar="reference store: at most 2 hours of two cores, 25 MiB and 2,000 files; set digests as committed",
+        passed=from_nothing and seconds <= LONGEST and not others,
+        value={
+            "seconds": round(seconds),
+            "from_nothing": from_nothing,
+            "sets": packed.n_sets,
+            "outcomes": packed.n_outcomes,
+            "outcomes_with_arrays_left_out": packed.n_left_out,
+            "files": packed.n_files,
+            "mib": round(packed.n_bytes / 2**20, 2),
+            "committed_sets": len(shipped),
+            "committed_sets_that_came_out_otherwise": len(others),
+        },
+        n="one build",
+        spread="none",
+        details={"most_mib": packing.MOST_BYTES / 2**20, "most_files": packing.MOST_FILES},
+    )
