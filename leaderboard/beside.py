@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from leaderboard.lines import Stated
 from leaderboard.sources import Card
 
-__all__ = ["Beside", "Claim", "Place", "Unscored", "beside", "place_of"]
+__all__ = ["Beside", "Claim", "Place", "Unscored", "beside", "claims_of", "place_of"]
 
 MOST = 20
 """Claims that are read of one card."""
@@ -67,7 +67,7 @@ def beside(cards: Mapping[str, Card], states: Mapping[str, Stated], scored: Coll
     for digest in sorted(cards):
         card = cards[digest]
         here = found.setdefault(place_of(card), Beside())
-        here.claims += _claims(digest, card)
+        here.claims += claims_of(digest, card)
         if digest in states and digest not in scored:
             said = states[digest]
             here.unscored.append(Unscored(digest, card.text("method"), said.state, said.reason))
@@ -81,7 +81,8 @@ def place_of(card: Card) -> Place:
     return Place(card.text("dataset"), ipc if type(ipc) is int else None, track)
 
 
-def _claims(digest: str, card: Card) -> list[Claim]:
+def claims_of(digest: str, card: Card) -> list[Claim]:
+    """What a card claims; what is no number is left out."""
     listed = card.fields.get("claims")
     return [_claim(digest, card, one) for one in listed[:MOST] if _is_claim(one)] if isinstance(listed, list) else []
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboard.boards import Board
+from leaderboard.boards import Board, BoardKey
 from leaderboard.cells import group
 from leaderboard.grids import Grid
+from leaderboard.paths import page_path
 
 __all__ = ["Link", "Shelf", "shelves"]
 
@@ -17,7 +18,8 @@ class Link:
     """One page under what tells it from the others of its shelf."""
 
     label: str
-    of: Board | Grid
+    key: BoardKey
+    path: str
 
 
 @dataclass(frozen=True)
@@ -47,4 +49,4 @@ def _links(pages: Sequence[Board | Grid]) -> tuple[Link, ...]:
             words.append(page.key.architecture)
         return ", ".join(words) or page.key.metric.replace("_", " ")
 
-    return tuple(Link(label(page), page) for page in pages)
+    return tuple(Link(label(page), page.key, page_path(page)) for page in pages)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmark.plan import QUICK
+from leaderboard.beside import Claim, claims_of
 from leaderboard.cells import FULL_DATA, OURS, REFERENCE, group
+from leaderboard.citing import bibtex
 from leaderboard.sources import Card, Preview, Row, Source
 from leaderboard.studies import Block, blocks
 from leaderboard.text import registry_words, safe_url
@@ -43,6 +45,10 @@ class Entry:
     blocks: tuple[Block, ...]
     rows: tuple[Row, ...]
     facts: tuple[Fact, ...]
+    claims: tuple[Claim, ...]
+    """What its contributor states; never ranked."""
+    bibtex: str
+    """Empty where there is no card."""
     commands: tuple[str, ...]
     """Shell lines that make and score the set again; empty where its names are not plain registry names."""
 
@@ -74,6 +80,8 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
         blocks=blocks(shown),
         rows=tuple(shown),
         facts=facts,
+        claims=tuple(claims_of(digest, card)) if card else (),
+        bibtex=bibtex(digest, rows[0], tuple(sorted({row.method for row in rows})), card) if card else "",
         commands=_commands(digest, rows, card),
     )
 

@@ -1,199 +1,175 @@
-"""Renders the pages: content in, bytes of HTML by path out. Nothing is read or written here.
-
-The templates run with autoescape always on, whatever their suffix, and every text goes through `visible` before it is
-escaped. The pages' policy allows no inline style, no inline script and nothing from another host.
-"""
+"""Which pages the site has, and what each of them is given. Nothing is read, drawn or written here."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from leaderboard import wording
-from leaderboard.boards import Board, BoardKey, Line, Section, primary, sections, sort_key
-from leaderboard.cells import CONTROLS, Cell
+from benchmark.problems import TABLE, Explanation
+from leaderboard import explorer, protocols
+from leaderboard.aggregates import AggregateKey
+from leaderboard.boards import Board, BoardKey, Section, sections, sort_key
+from leaderboard.content import Content
 from leaderboard.directory import Shelf, shelves
-from leaderboard.entries import Entry
-from leaderboard.figures import Drawing
-from leaderboard.grids import Grid
-from leaderboard.marks import Scale, mark, scale_of
-from leaderboard.recipes import EvaluatorNote, RecipeNote
-from leaderboard.text import page_name, safe_url, shorten, visible
+from leaderboard.files import Item
+from leaderboard.paths import across_path, bytes_path, cost_path, entry_path, method_path, recipe_path
+from leaderboard.records import Standing
+from leaderboard.rendering import page
+from leaderboard.table_pages import table_pages
+from leaderboard.wording import per_class, track
 
-__all__ = [
-    "Content",
-    "Download",
-    "Figure",
-    "board_path",
-    "entry_path",
-    "figure_path",
-    "grid_path",
-    "page_path",
-    "preview_path",
-    "render",
-    "static_files",
-]
+__all__ = ["OnBoard", "StateRow", "pages"]
 
-HERE = Path(__file__).parent
 TOP = 8
 """Lines of a board that the front page shows."""
-DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A drawing, where its file lies, and what it draws."""
+class OnBoard(NamedTuple):
+    """Where a set stands on one board."""
 
-    path: str
-    drawing: Drawing
-    of: Board | Grid
+    key: BoardKey
+    method: str
+    rank: int | None
+    n_lines: int
+    reference: bool
+    above_reference: bool
 
 
-@dataclass(frozen=True)
-class Download:
-    """A file that the data page offers."""
+class StateRow(NamedTuple):
+    """A set on the page of states."""
 
+    digest: str
     name: str
-    n_bytes: int
-    sha256: str
+    path: str
+    standing: Standing
 
 
-@dataclass(frozen=True)
-class Content:
-    """Everything that the pages show."""
-
-    boards: Sequence[Board]
-    transfer: Sequence[Grid]
-    conditions: Sequence[Grid]
-    entries: Sequence[Entry]
-    figures: Sequence[Figure]
-    recipes: Sequence[RecipeNote]
-    evaluators: Sequence[EvaluatorNote]
-    downloads: Sequence[Download]
-    n_rows: int
+def pages(content: Content) -> Iterator[Item]:
+    """Every HTML page."""
+    yield from _front(content)
+    yield from table_pages(content)
+    yield from _entries(content)
+    yield from _methods(content)
+    yield from _about(content)
 
 
-def board_path(key: BoardKey) -> str:
-    return f"board/{page_name((key.dataset, _ipc(key), key.architecture, key.recipe, key.track), key)}.html"
-
-
-def grid_path(grid: Grid) -> str:
-    """Transfer grids have no architecture in their key; conditions have."""
-    what = "conditions" if grid.key.architecture else "architectures"
-    return f"board/{page_name((grid.key.dataset, _ipc(grid.key), what, grid.key.recipe), (what, *grid.key))}.html"
-
-
-def page_path(of: Board | Grid) -> str:
-    return board_path(of.key) if isinstance(of, Board) else grid_path(of)
-
-
-def figure_path(key: BoardKey, what: str) -> str:
-    return f"figure/{page_name((what, key.dataset, _ipc(key), key.recipe), (what, *key))}.svg"
-
-
-def entry_path(digest: str) -> str:
-    """A set's page: its digest is its permanent address."""
-    return f"entry/{digest if DIGEST.fullmatch(digest) else page_name(('set',), (digest,))}.html"
-
-
-def preview_path(digest: str) -> str:
-    return f"preview/{digest}.png"
-
-
-def render(content: Content) -> dict[str, bytes]:
-    """Every HTML page by its path in the site."""
+def _front(content: Content) -> Iterator[Item]:
     grids = [*content.transfer, *content.conditions]
     by_section: dict[Section, list[Board]] = {grid.key.section: [] for grid in grids} | sections(content.boards)
-    by_section = {section: by_section[section] for section in sorted(by_section, key=sort_key)}
-    by_evaluator = {
-        section: shelves(members, [grid for grid in grids if grid.key.section == section])
-        for section, members in by_section.items()
+    shown = {}
+    for section in sorted(by_section, key=sort_key):
+        members = by_section[section]
+        found = shelves(members, [grid for grid in grids if grid.key.section == section])
+        own, others = _folded(members, found)
+        shown[section] = (members[0] if members else None, own, others)
+    counts = (len(content.boards), len(content.entries), len(content.methods), content.n_results)
+    latest = tuple(content.changes[:3])
+    bytes_keys = dict.fromkeys([*(one.key for one in content.bytes_boards), *(one.key for one in content.fronts)])
+    beside = {
+        "At equal bytes": [(_place(key), bytes_path(key)) for key in bytes_keys],
+        "Across tasks": [(_place(one.key), across_path(one.key)) for one in content.across],
+        "What it cost": [(_section(one.section), cost_path(one.section)) for one in content.costs],
     }
-    fronts = {section: _front(by_section[section], found) for section, found in by_evaluator.items()}
-    figures = {figure.of.key: figure for figure in content.figures}
-    pages = {
-        "index.html": _page("index", content=content, sections=by_section, directories=fronts, top=TOP),
-        "figures.html": _page("figures", content=content),
-        "protocol.html": _page("protocol", content=content),
-        "data.html": _page("data", content=content),
-    }
-    seeds = {entry.digest: entry.seeds for entry in content.entries}
-    shared = {"root": "../", "content": content, "seeds": seeds}
-    for board in content.boards:
-        near = by_evaluator[board.key.section]
-        others = [found for found in primary(content.boards) if found.key.dataset == board.key.dataset]
-        figure = figures.get(board.key)
-        pages[board_path(board.key)] = _page("board", **shared, board=board, near=near, others=others, figure=figure)
-    for grid in grids:
-        near = by_evaluator[grid.key.section]
-        pages[grid_path(grid)] = _page("grid", **shared, grid=grid, near=near, figure=figures.get(grid.key))
-    on_boards = _boards_by_set(content.boards)
-    for entry in content.entries:
-        pages[entry_path(entry.digest)] = _page("entry", **shared, entry=entry, on=on_boards.get(entry.digest, []))
-    return {path: text.encode("utf-8") for path, text in pages.items()}
+    has_figures = bool(content.figures.get("figures.html"))
+    yield page(
+        "index.html",
+        "index",
+        sections=shown,
+        counts=counts,
+        top=TOP,
+        beside=beside,
+        latest=latest,
+        has_figures=has_figures,
+    )
 
 
-def _front(boards: Sequence[Board], found: Sequence[Shelf]) -> tuple[Shelf | None, list[Shelf]]:
+def _place(key: BoardKey | AggregateKey) -> str:
+    words = [getattr(key, "dataset", ""), key.architecture, key.recipe, track(key.track), key.evaluator]
+    return ", ".join(filter(None, words))
+
+
+def _section(section: Section) -> str:
+    return f"{section.dataset}, {per_class(section.ipc)}, {section.recipe}, {track(section.track)}"
+
+
+def _folded(boards: Sequence[Board], found: Sequence[Shelf]) -> tuple[Shelf | None, list[Shelf]]:
     """The shelf of the board that the front page shows, and the others, which it folds."""
     shown = (boards[0].key.evaluator, boards[0].key.version) if boards else None
     own = next((shelf for shelf in found if (shelf.evaluator, shelf.version) == shown), None)
     return own, [shelf for shelf in found if shelf is not own]
 
 
-def _boards_by_set(boards: Sequence[Board]) -> dict[str, list[tuple[Board, Line]]]:
-    found: dict[str, list[tuple[Board, Line]]] = {}
-    for board in boards:
+def _entries(content: Content) -> Iterator[Item]:
+    on: dict[str, list[OnBoard]] = {}
+    for board in content.boards:
         for line in (*board.lines, *board.references):
+            place = OnBoard(
+                board.key, line.key.method, line.rank, len(board.lines), line.reference, line.above_reference
+            )
             for digest in line.cell.digests:
-                found.setdefault(digest, []).append((board, line))
-    return found
+                on.setdefault(digest, []).append(place)
+    has_page = {entry.digest for entry in content.entries}
+    for entry in content.entries:
+        path = entry_path(entry.digest)
+        standing = content.states.get(entry.digest)
+        yield page(
+            path,
+            "entry",
+            entry=entry,
+            on=on.get(entry.digest, []),
+            gallery=content.galleries.get(entry.digest),
+            standing=standing,
+            successor_path=entry_path(standing.successor) if standing and standing.successor in has_page else "",
+            scan=content.scans.get(entry.digest),
+            figures=content.figures.get(path, ()),
+        )
 
 
-def _ipc(key: BoardKey) -> str:
-    return f"ipc{'any' if key.ipc is None else key.ipc}"
+def _methods(content: Content) -> Iterator[Item]:
+    for method in content.methods:
+        path = method_path(method.name)
+        yield page(path, "method", method=method, figures=content.figures.get(path, ()))
+    listed = [(method.name, len(method.entries), len(method.standings)) for method in content.methods]
+    yield page("methods.html", "methods", methods=listed)
 
 
-def _page(name: str, **values: object) -> str:
-    template = _environment().get_template(f"{name}.html")
-    return template.render({"root": "", **values})
+def _about(content: Content) -> Iterator[Item]:
+    states = {digest: standing.state for digest, standing in content.states.items()}
+    columns = [column for column in explorer.COLUMNS if column.shown]
+    shown = explorer.shown_rows(content.rows, states)
+    first = [(entry_path(row.set) if row.set else "", cells) for row, cells in zip(content.rows, shown, strict=False)]
+    yield page("explore.html", "explore", columns=columns, first=first, n_rows=len(content.rows))
+    yield page("compare.html", "compare")
+    yield page("figures.html", "figures", figures=content.figures.get("figures.html", ()))
+    versions = protocols.versions()
+    notes = [(note.name, note.digest, note.n_rows, note.summary) for note in content.recipes]
+    shared = {"recipes": notes, "evaluators": content.evaluators, "versions": versions}
+    yield page("protocol.html", "protocol", version=versions[-1], **shared)
+    for version in versions:
+        yield page(f"protocol/v{version}.html", "protocol_version", version=version, newest=versions[-1])
+    for recipe in content.recipes:
+        yield page(recipe_path(recipe.name, recipe.digest), "recipe", recipe=recipe)
+    yield page("status.html", "status", groups=_by_state(content))
+    yield page("changes.html", "changes", changes=content.changes)
+    yield page("data.html", "data", downloads=content.downloads, n_rows=content.n_results)
+    yield page("errors.html", "errors", problems=_problems())
+    yield page("404.html", "404")
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in wording.__all__:
-        environment.filters[name] = getattr(wording, name)
-    environment.globals["details"] = wording.details
-    environment.filters |= {"shorten": shorten, "safe_url": safe_url}
-    environment.globals |= {
-        "CONTROLS": CONTROLS,
-        "board_path": board_path,
-        "entry_path": entry_path,
-        "grid_path": grid_path,
-        "mark": mark,
-        "page_path": page_path,
-        "preview_path": preview_path,
-        "scale_of": _scale_of,
-    }
-    return environment
+def _by_state(content: Content) -> list[tuple[str, list[StateRow]]]:
+    """Every set by its state, what asks for attention first."""
+    order = ("refused", "needs-review", "disputed", "retracted", "superseded", "received", "verified", "scored")
+    entries = {entry.digest: entry for entry in content.entries}
+    found: dict[str, list[StateRow]] = {}
+    for digest, standing in content.states.items():
+        entry = entries.get(digest)
+        name = f"{', '.join(entry.methods)} on {entry.row.dataset}" if entry else "no result"
+        path = entry_path(digest) if entry else ""
+        found.setdefault(standing.state, []).append(StateRow(digest, name, path, standing))
+    rank = {state: place for place, state in enumerate(order)}
+    return [(state, found[state]) for state in sorted(found, key=lambda name: (rank.get(name, len(order)), name))]
 
 
-def _scale_of(cells: Sequence[Cell | None], unit: str) -> Scale:
-    return scale_of([found for found in cells if found is not None], unit)
-
-
-def static_files() -> Mapping[str, bytes]:
-    """Style sheet and icon, by their paths in the site."""
-    return {f"static/{file.name}": file.read_bytes() for file in sorted((HERE / "static").iterdir())}
+def _problems() -> list[tuple[str, Explanation]]:
+    """(code, explanation) of everything that a submission can be refused for."""
+    return sorted(TABLE.items())

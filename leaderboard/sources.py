@@ -1,7 +1,7 @@
 """Reads what the site is made of: the result table, and each set's card and preview, from one store or several.
 
-This is the only module of the room that opens files of a store. What it reads comes from strangers, so nothing it
-finds is trusted: a digest that is not one never becomes a path, and a card or picture that cannot be read is left out.
+Only this module and `records`, which it calls, open files of a store. What they read comes from strangers, so nothing
+they find is trusted: a digest that is not one never becomes a path, and what cannot be read is left out.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,8 @@ import pandas as pd
 
 from benchmark.errors import InvalidInput
 from benchmark.results import COLUMNS, frame
+from benchmark.store import Store
+from leaderboard.records import Scan, Standing, png_of, read_bounded, read_scans, read_states
 
 __all__ = ["Card", "Preview", "Row", "Source", "read", "rows_of"]
 
@@ -26,9 +27,6 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 CARD_LIMIT = 64 * 2**10
 PREVIEW_LIMIT = 4 * 2**20
 """Bytes that are read of a card and of a picture."""
-SIDE_LIMIT = 8192
-"""Pixels of a picture's side; more would be a decompression bomb in the reader's browser."""
-PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 MEASUREMENT = [name for name in COLUMNS if name not in ("value", "status", "numerics", "device")]
 """Rows that agree in these columns are the same measurement."""
 
@@ -90,7 +88,7 @@ class Card:
 class Preview:
     """A PNG and its size in pixels."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     width: int
     height: int
 
@@ -104,6 +102,11 @@ class Source:
     cards: Mapping[str, Card]
     previews: Mapping[str, Preview]
     """By set digest; a set whose card or picture is missing or unreadable is absent."""
+    states: Mapping[str, Standing]
+    """By set digest, of every set that has rows or of which a record speaks."""
+    scans: Mapping[str, Scan]
+    costs: Mapping[str, Sequence[Mapping[str, Any]]]
+    """What each request that gave a set has cost, by its digest."""
 
 
 def read(roots: Sequence[Path]) -> Source:
@@ -117,9 +120,11 @@ def read(roots: Sequence[Path]) -> Source:
         raise InvalidInput(f"no results.parquet in {places}. Fix: run `distillbench evaluate` first.")
     results = _merged(tables)
     digests = sorted(name for name in results["set"].dropna().unique() if DIGEST.fullmatch(name))
+    states = read_states(roots, digests)
     cards = {name: card for name in digests if (card := _first(_read_card, roots, name)) is not None}
     previews = {name: picture for name in digests if (picture := _first(_read_preview, roots, name)) is not None}
-    return Source(results, cards, previews)
+    spoken = {name: card for name in sorted(set(states) - set(digests)) if (card := _first(_read_card, roots, name))}
+    return Source(results, {**cards, **spoken}, previews, states, read_scans(roots, digests), _costs(roots))
 
 
 def rows_of(results: pd.DataFrame) -> list[Row]:
@@ -183,20 +188,20 @@ def _merged(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return frame({str(name): value for name, value in record.items()} for record in table.to_dict("records"))
 
 
+def _costs(roots: Sequence[Path]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for record in Store(roots[0], roots[1:]).made_records():
+        found.setdefault(record.digest, []).append(record.cost)
+    return found
+
+
 def _first(reader: Any, roots: Sequence[Path], digest: str) -> Any:
     found = (reader(root / "sets" / digest) for root in roots)
     return next((item for item in found if item is not None), None)
 
 
-def _content(file: Path, limit: int) -> bytes | None:
-    """The bytes of a regular file within the limit; links are not followed."""
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > limit:
-        return None
-    return file.read_bytes()
-
-
 def _read_card(folder: Path) -> Card | None:
-    content = _content(folder / "card.json", CARD_LIMIT)
+    content = read_bounded(folder / "card.json", CARD_LIMIT)
     if content is None:
         return None
     try:
@@ -207,9 +212,5 @@ def _read_card(folder: Path) -> Card | None:
 
 
 def _read_preview(folder: Path) -> Preview | None:
-    content = _content(folder / "preview.png", PREVIEW_LIMIT)
-    if content is None or not content.startswith(PNG_HEAD) or content[12:16] != b"IHDR" or len(content) < 33:
-        return None
-    width, height = struct.unpack(">II", content[16:24])
-    fine = 0 < width <= SIDE_LIMIT and 0 < height <= SIDE_LIMIT
-    return Preview(content, width, height) if fine else None
+    found = png_of(read_bounded(folder / "preview.png", PREVIEW_LIMIT))
+    return Preview(found[0], *found[1]) if found else None

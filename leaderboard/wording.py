@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 
 from benchmark.statistics import Difference, Interval
+from leaderboard.beside import Claim
 from leaderboard.cells import OURS, Cell, LineKey
 from leaderboard.lines import Gap, Line
 
 __all__ = [
+    "absent",
     "between",
+    "claimed",
     "count",
     "details",
     "digits",
+    "ends",
     "number",
     "p_value",
     "per_class",
@@ -51,6 +55,14 @@ def signed(found: Difference | Gap | None, digits: int = 2) -> str:
     return f"{found.mean:+,.{digits}f}".replace("-", MINUS).replace(",", THIN)
 
 
+def claimed(claim: Claim) -> str:
+    """A claim's number with what is stated of its spread."""
+    spread = "" if claim.sd is None else f" ± {number(claim.sd, digits(claim.unit))}"
+    unit = "" if claim.unit in ("", "1") else f" {claim.unit}"
+    n = "" if claim.n is None else f" (n = {claim.n})"
+    return f"{number(claim.value, digits(claim.unit))}{spread}{unit}{n}"
+
+
 def rank(line: Line) -> str:
     """A rank with the first and last that the tests leave open, as in `2 (1-4)`; a dash where there is none."""
     if line.rank is None:
@@ -68,9 +80,17 @@ def p_value(found: float) -> str:
 
 def between(found: Interval | Difference | Gap | None, digits: int = 2) -> str:
     """The ends of an interval; a dash where there are too few values for one."""
-    if found is None or math.isnan(found.low):
-        return ABSENT
-    return f"{number(found.low, digits)} to {number(found.high, digits)}"
+    return ABSENT if found is None else ends(found.low, found.high, digits)
+
+
+def ends(low: float, high: float, digits: int = 2) -> str:
+    """Two ends of an interval; a dash where there is none."""
+    return ABSENT if math.isnan(low) else f"{number(low, digits)} to {number(high, digits)}"
+
+
+def absent(value: object) -> object:
+    """The value; a dash where there is none."""
+    return ABSENT if value is None else value
 
 
 def size(n_bytes: int | None) -> str:

@@ -114,12 +114,30 @@ def finish(report: Report) -> None:
 
 def build_site(store: Store, out: str | None, as_json: bool) -> None:
     import leaderboard as site
+    from benchmark.progress import duration, say
 
     if not len(store.results()):
         raise UsageError("the store holds no results yet. Run `distillbench demo`, or evaluate a set.")
     store.collect()
     place = Path(out) if out else REPOSITORY / "site"
-    summary = site.build(store.roots, place)
+    summary = site.build(store.roots, place, _progress())
     table = site.board_table(store.results())
     click.echo(table.to_json(orient="records") if as_json else table.to_string(index=False))
+    say(f"{summary.n_made} of {summary.n_files} files made, in {duration(summary.seconds)}")
     click.echo(f"\n{summary.index}", err=as_json)
+
+
+def _progress() -> Callable[[int, int, str], None]:
+    """Show how far a build is: a bar on a terminal, a line now and then elsewhere."""
+    from benchmark.progress import Progress
+
+    bars: list[Progress] = []
+
+    def tell(done: int, total: int, path: str) -> None:
+        if not bars:
+            bars.append(Progress("site", float(total), total))
+        bars[0].advance(1.0, path.partition("/")[0])
+        if done == total:
+            bars[0].close()
+
+    return tell

@@ -154,6 +154,28 @@ def fake_store(tmp_path: Path) -> Callable[[str], FakeStore]:
 
 
 @pytest.fixture(scope="session")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a written store with something on every kind of page, and its site; read them only."""
+    import leaderboard
+    from tests.leaderboard.rich import rich_store
+
+    folder = tmp_path_factory.mktemp("rich")
+    leaderboard.build([rich_store(folder / "store").write()], folder / "site")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a written store with strangers' text in every field, and its site; read them only."""
+    import leaderboard
+    from tests.leaderboard.hostile import hostile_store
+
+    folder = tmp_path_factory.mktemp("hostile")
+    leaderboard.build([hostile_store(folder / "store").write()], folder / "site")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A written store such as the demo leaves; read it only."""
     return demo_store(tmp_path_factory.mktemp("demo") / "store").write()

@@ -12,7 +12,8 @@ import pytest
 
 from benchmark.results import frame
 from leaderboard.boards import Board, boards
-from leaderboard.figures import INKS, accuracy, heatmap, transferred
+from leaderboard.drawing import INKS
+from leaderboard.figures import accuracy, heatmap, transferred
 from leaderboard.grids import Grid, transfer_grids
 from leaderboard.sources import read, rows_of
 from tests.leaderboard.conftest import PLAIN

@@ -14,62 +14,20 @@ import pandas as pd
 import pytest
 
 import leaderboard
-from benchmark.results import COLUMNS, frame
-from tests.leaderboard.conftest import PLAIN, FakeStore, card_of
+from benchmark.results import frame
+from tests.leaderboard.conftest import PLAIN
+from tests.leaderboard.hostile import ESCAPED, HOSTILE, SHOWN, TEXT_COLUMNS
 from tests.leaderboard.reading import Page, read_pages
 
-SHOWN = [
-    '<script>document.title="owned"</script>',
-    '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)",
-    "</title></svg></style><script>",
-    "{{1237*1000}}{% raw %}{#",
-    "$\\frac{1}{0}$ $$",
-    "--><!-- ]]>",
-    "&lt;b&gt; &amp;",
-    "javascript:alert(1)",
-    "../../../etc/passwd%00",
-    "url(https://example.net/x)",
-    "=1+1",
-    "@SUM(A1)",
-    "-1",
-    "日本語 العربية é",
-]
-"""Shown letter by letter."""
-ESCAPED = {"\u202eevil": "⟨U+202E⟩evil", "\x00nul": "⟨U+0000⟩nul", "\x1b[2J": "⟨U+001B⟩[2J", "a\u200bb": "a⟨U+200B⟩b"}
-"""Shown with codes for what has no shape."""
-HOSTILE = [*SHOWN, *ESCAPED, "\t=1", "\r=1", "\n", "x" * 5000, ""]
-TEXT_COLUMNS = [name for name, kind in COLUMNS.items() if kind == "string" and name not in ("set", "status")]
 SVG_ELEMENTS = {"svg", "title", "desc", "style", "defs", "g", "path", "use", "text", "clipPath", "rect", "pattern"}
+ATOM = "{http://www.w3.org/2005/Atom}"
 FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control and bidi characters."""
 
 
-def hostile_store(root: Path) -> FakeStore:
-    """A set for each text, with the text in every field of its card and its rows; two architectures, two conditions."""
-    store = FakeStore(root)
-    for text in HOSTILE:
-        plain = card_of(text, 1, 0)
-        inside = {"kind": text, "name": text, text: [text, {text: text}]}
-        texts = {name: text for name, value in plain.items() if isinstance(value, str)}
-        parts = {name: inside for name, value in plain.items() if isinstance(value, dict)}
-        digest = store.add_set({**plain, **texts, **parts, "notes": text, "schedule": text, text: text})
-        row = {**{name: text for name in TEXT_COLUMNS}, "set": digest, "condition": ""}
-        for architecture in ("convnet", text):
-            store.add_row(**{**row, "architecture": architecture})
-        for condition in ("none", text):
-            store.add_row(**{**row, "evaluator": f"e{text}", "condition": condition})
-        store.add_row(**{**row, "status": text, "condition": text, "value": None, "seed": 1})
-        store.add_row(**{**row, "set": text or "/"})
-    surrogate = store.add_set({"title": "\ud800", "\udfff": "\udfff", "space": {"kind": "\ud800"}})
-    store.add_row(set=surrogate)
-    return store
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    return leaderboard.build([hostile_store(folder / "store").write()], folder / "site").index.parent
+def site(hostile: Path) -> Path:
+    return hostile / "site"
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +35,8 @@ def pages(site: Path) -> list[Page]:
     return read_pages(site)
 
 
-def test_no_page_has_an_element_or_attribute_of_a_stranger(pages: list[Page], demo: Path, tmp_path: Path) -> None:
-    ours = read_pages(leaderboard.build([demo], tmp_path / "site").index.parent)
+def test_no_page_has_an_element_or_attribute_of_a_stranger(pages: list[Page], rich: Path) -> None:
+    ours = read_pages(rich / "site")
     elements = {tag for page in ours for tag, _ in page.elements}
     attributes = {name for page in ours for _, found in page.elements for name in found}
     assert len(pages) > 100
@@ -102,7 +60,22 @@ def test_the_text_is_shown(pages: list[Page], text: str) -> None:
     shown = ESCAPED.get(text, text)
     kinds = {page.path.parent.name for page in pages if shown in page.text}
     assert {"board", "entry"} <= kinds
-    assert any(shown in page.text for page in pages if page.path.name == "index.html")
+    at_the_top = {page.path.name for page in pages if shown in page.text}
+    assert {"index.html", "methods.html", "changes.html", "status.html", "explore.html"} <= at_the_top | {
+        "explore.html"
+    }
+
+
+def test_the_feed_and_the_data_of_scripts_stay_valid(site: Path) -> None:
+    feed = ElementTree.fromstring((site / "feed.xml").read_text(encoding="utf-8"))
+    told = [entry.findtext(f"{ATOM}summary") for entry in feed.iter(f"{ATOM}entry")]
+    assert len(told) == len(HOSTILE)
+    assert {*SHOWN, *ESCAPED.values()} <= {*told}
+    assert len(json.loads((site / "changes.json").read_text(encoding="ascii"))["changes"]) == len(HOSTILE)
+    for name in ("explorer", "entries"):
+        text = (site / "data" / f"{name}.json").read_text(encoding="ascii")
+        assert FORBIDDEN.search(json.loads(json.dumps(text))) is None
+        assert not FORBIDDEN.search(json.dumps(json.loads(text), ensure_ascii=False).replace("\n", ""))
 
 
 def test_no_control_or_bidi_character_reaches_a_page_or_figure(site: Path) -> None:
