@@ -27,9 +27,9 @@ __all__ = ["Declared", "Measured", "check", "declared", "measure"]
 Array = npt.NDArray[Any]
 EPS = 0.1
 """Of both whitenings: kornia's in MTT (eps = 0.1) and KIP's (0.1 of the mean eigenvalue)."""
-FAR, TWICE = 1.0, 2.0
+FAR, TWICE = 0.6, 2.0
 WHITE_SD, WHITE_CORRELATION = 0.75, 0.72
-UNSURE = 0.9
+UNSURE = FAR
 """Distance of whitening where the numbers allow it without showing it: never refused, never a reason to refuse."""
 FORMS = "pixel, 0-255, standardized, standardized:NAME, standardized:MEANS/STDS, zca:kornia or zca:kip"
 
@@ -144,10 +144,11 @@ def check(chosen: Declared, text: str, measured: Measured, as_declared: bool) ->
     Returns remarks.
     """
     family = "0-255" if chosen.divisor != 1 else chosen.space.kind
-    own, best = measured.distances[family], measured.distances[measured.nearest]
-    if own <= FAR or own <= TWICE * best:
+    shown = {name: far for name, far in measured.distances.items() if name != "zca" or far != UNSURE}
+    own, nearest = measured.distances[family], min(shown, key=lambda name: shown[name])
+    if own <= FAR or own <= TWICE * shown[nearest]:
         return ()
-    what = f"the images resemble {measured.nearest} images ({measured.text}), not {text}"
+    what = f"the images resemble {nearest} images ({measured.text}), not {text}"
     if as_declared:
         return (f"{what}; kept as declared",)
     raise InvalidInput(

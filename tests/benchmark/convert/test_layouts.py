@@ -41,6 +41,9 @@ def experiments(images: Array) -> dict[str, Any]:
 def test_dc_dsa_and_dm(reading: Reading, tmp_path: Path, standardized: Array, zipped: bool) -> None:
     name = "res_DM_digits_ConvNet_1ipc.pt"
     file = saved(tmp_path / name, experiments(standardized), _use_new_zipfile_serialization=zipped)
+    if not zipped:  # numpy's core had another name then
+        assert b"cnumpy._core" in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(b"cnumpy._core", b"cnumpy.core"))
     found = reading(file, index=3, **STANDARDIZED)
     images, labels = images_and_labels(found)
     np.testing.assert_array_equal(images, standardized + 3 / 8)
