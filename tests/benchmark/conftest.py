@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +110,16 @@ def listing() -> Callable[[Path], dict[str, str]]:
     return listed
 
 
-@pytest.fixture
-def stored(tmp_path: Path, make_set: SetMaker) -> Path:
-    """The folder of a store with one set in it."""
-    store = Store(tmp_path / "store")
-    store.write_set(make_set(seed=7, method="was-there"))
+@pytest.fixture(scope="session")
+def one_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one set in it, to be copied."""
+    store = Store(tmp_path_factory.mktemp("stored") / "store")
+    card = Card("digits", datasets.facts("digits").digest, PIXEL, "was-there", ipc=1)
+    store.write_set(SyntheticSet(digits_tensors(seed=7), card))
     return store.root
+
+
+@pytest.fixture
+def stored(tmp_path: Path, one_set: Path) -> Path:
+    """The folder of a store with one set in it."""
+    return Path(shutil.copytree(one_set, tmp_path / "store"))

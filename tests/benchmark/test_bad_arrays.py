@@ -185,7 +185,7 @@ def test_a_picture_with_any_byte_changed_is_read_or_refused_and_never_a_bug(tmp_
     folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
     coded(CODED)(folder)
     assert judged(folder) == ""
-    for place in draw.integers(0, len(CODED), 150):
+    for place in draw.integers(0, len(CODED), 60):
         changed = bytearray(CODED)
         changed[place] ^= int(draw.integers(1, 256))
         coded(bytes(changed))(folder)

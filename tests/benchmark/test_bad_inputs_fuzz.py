@@ -13,7 +13,7 @@ from tests.benchmark.bad_inputs import judged
 from tests.benchmark.fuzz import Mutation, mutations, tampered
 
 
-@settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=70, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(chosen=mutations)
 def test_whatever_is_handed_in_is_taken_or_refused_and_never_a_bug(chosen: Sequence[Mutation]) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -59,9 +59,9 @@ def together(folders: list[Path], store: Path) -> list[tuple[int, Any]]:
 
 
 def test_one_set_submitted_by_several_at_once_is_one_entry(stored: Path, tmp_path: Path) -> None:
-    answers = together([fine(tmp_path / "my-set")] * 4, stored)
-    assert [code for code, _ in answers] == [0] * 4
-    assert sorted(answer["new"] for _, answer in answers) == [False, False, False, True]
+    answers = together([fine(tmp_path / "my-set")] * 3, stored)
+    assert [code for code, _ in answers] == [0] * 3
+    assert sorted(answer["new"] for _, answer in answers) == [False, False, True]
     assert len(Store(stored).set_digests()) == 2 and list((stored / "tmp").iterdir()) == []
 
 
