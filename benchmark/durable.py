@@ -31,6 +31,11 @@ __all__ = [
     "write_replacing",
 ]
 
+_FIXES = {
+    errno.ENOSPC: "free some space (`df`, and `df -i` for the number of files)",
+    errno.EDQUOT: "free some space of your quota",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+}
 _settled: set[Path] = set()
 """Folders whose names this process knows to be on the disk."""
 
@@ -42,9 +47,7 @@ def explained(target: Path) -> Iterator[None]:
         yield
     except OSError as fault:
         reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        fix = (
-            "free some space" if fault.errno in (errno.ENOSPC, errno.EDQUOT) else "check the folder and its permissions"
-        )
+        fix = _FIXES.get(fault.errno or 0, "check the folder and its permissions")
         raise EnvironmentFault(f"cannot write {target}: {reason}. Fix: {fix}, and try again.") from fault
 
 
