@@ -30,7 +30,7 @@ INDICES = "It names training images by their number, so it holds no test image b
 def scan(synthetic: SyntheticSet, dataset: Dataset) -> Scan:
     """Compare a validated set with the test and training images of its dataset. Nothing is written.
 
-    About a second for 500 images of CIFAR-10 once its index stands, which takes a few; docs/scan.md states both.
+    About a second for 500 images of CIFAR-10 once its index stands, which takes five (docs/evidence/scan.json).
     """
     blank = Scan(synthetic.digest, dataset.facts.name, dataset.facts.digest, "clean", INDICES)
     if synthetic.card.decoder.name == "indices":
