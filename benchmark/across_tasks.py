@@ -16,7 +16,11 @@ from typing import Any
 
 import numpy as np
 
+# scipy.special rather than scipy.stats, which cannot be imported where torch is blocked.
+from scipy.special import chdtrc
+
 from benchmark.rank_intervals import ALPHA, holm
+from benchmark.statistics import kendall_w, mean_ranks
 
 __all__ = [
     "FEWEST_TASKS",
@@ -31,8 +35,6 @@ __all__ = [
 
 FEWEST_TASKS = 6
 """Below, Wilcoxon's exact test cannot reach 0.05: with five tasks its least two-sided p is 0.0625."""
-EXACT = 13
-"""Up to so many tasks all signs are tried, so that ties need no approximation."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -123,14 +125,12 @@ def leave_one_out_ranks(methods: Sequence[Sequence[Sequence[float]]]) -> list[tu
 
 def across_tasks(scores: Array, alpha: float = ALPHA) -> AcrossTasks:
     """Test k methods over n tasks; scores (k, n), higher is better. Raises ValueError below `FEWEST_TASKS` tasks."""
-    from scipy.stats import friedmanchisquare, rankdata
-
     k, n = scores.shape
     if n < FEWEST_TASKS or k < 2:
         raise ValueError(f"tests across tasks need two methods and {FEWEST_TASKS} tasks or more; got {k} and {n}")
-    ranks = rankdata(-scores, axis=0).mean(axis=1)
-    alike = bool((scores == scores[0]).all())
-    friedman = math.nan if k < 3 else 1.0 if alike else float(friedmanchisquare(*scores).pvalue)
+    ranks = np.mean([mean_ranks(-task) for task in scores.T], axis=0)
+    alike = bool((scores == scores[0]).all())  # then Friedman's statistic, n (k - 1) W, is 0 over 0
+    friedman = math.nan if k < 3 else 1.0 if alike else float(chdtrc(k - 1, n * (k - 1) * kendall_w(scores.T.tolist())))
     upper = np.triu_indices(k, 1)
     single = np.array([_wilcoxon(scores[i] - scores[j]) for i, j in zip(*upper, strict=True)])
     p, adjusted = np.full((k, k), math.nan), np.full((k, k), math.nan)
@@ -169,14 +169,13 @@ def _quantiles(values: Array, weights: Array, level: float) -> tuple[float, floa
 
 
 def _wilcoxon(differences: Array) -> float:
-    """Two-sided p of signed ranks; up to `EXACT` differences other than 0 by all signs, so that ties are exact too."""
-    from scipy.stats import rankdata, wilcoxon
-
+    """Two-sided p of signed ranks, over all signs of the differences other than 0: exact, with ties too."""
     told = differences[differences != 0]
-    if not told.size:
-        return 1.0
-    if told.size > EXACT:
-        return float(wilcoxon(told).pvalue)
-    ranks = rankdata(np.abs(told))
-    signs = 2 * ((np.arange(2**told.size)[:, None] >> np.arange(told.size)) & 1) - 1  # (2^n, n)
-    return float((np.abs(signs @ ranks) >= abs(float(np.sign(told) @ ranks)) - 1e-9).mean())
+    doubled = np.rint(2 * mean_ranks(np.abs(told))).astype(int)  # whole numbers where ties share a half
+    counts = np.zeros(doubled.sum() + 1)
+    counts[0] = 1.0
+    for rank in doubled:  # how many choices of positive signs give each sum of ranks
+        counts[rank:] += counts[: len(counts) - rank].copy()
+    distances = np.abs(2 * np.arange(len(counts)) - doubled.sum())
+    found = abs(2 * int(doubled[told > 0].sum()) - int(doubled.sum()))
+    return float(counts[distances >= found].sum() / counts.sum())

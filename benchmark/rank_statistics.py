@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
-from scipy.stats import rankdata
+
+from benchmark.statistics import mean_ranks
 
 __all__ = [
     "Array",
@@ -34,12 +35,12 @@ _CHUNK = 2**22
 
 def spearman(x: Array, y: Array) -> Array:
     """Spearman's rho over the last axis, ties by their mean rank."""
-    return _pearson(_ranks(x), _ranks(y))
+    return _pearson(mean_ranks(x), mean_ranks(y))
 
 
 def kendall(x: Array, y: Array) -> Array:
     """Kendall's tau-b over the last axis."""
-    a, b = (np.atleast_2d(part) for part in np.broadcast_arrays(_ranks(x), _ranks(y)))
+    a, b = (np.atleast_2d(part) for part in np.broadcast_arrays(mean_ranks(x), mean_ranks(y)))
     step = max(1, _CHUNK // a.shape[-1] ** 2)
     found = np.concatenate([_tau(a[i : i + step], b[i : i + step]) for i in range(0, len(a), step)])
     return np.reshape(found, np.broadcast_shapes(np.shape(x), np.shape(y))[:-1])
@@ -113,11 +114,7 @@ def precision(scores: Array, truth: Array, share: float = 0.1, seed: int = 0) ->
 def _best_first(scores: Array, seed: int, n_draws: int = 200) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Positions by falling score, once for each draw of the order among equals: (draws, n)."""
     noise = np.random.default_rng(seed).random((n_draws, len(scores)))
-    return np.argsort(-(_ranks(scores) + noise / 4), axis=1)  # ranks that differ, differ by a half at least
-
-
-def _ranks(values: Array) -> Array:
-    return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
+    return np.argsort(-(mean_ranks(scores) + noise / 4), axis=1)  # ranks that differ, differ by a half at least
 
 
 def _pearson(x: Array, y: Array) -> Array:

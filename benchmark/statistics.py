@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,13 @@ __all__ = [
     "combined_standard_error",
     "difference",
     "kendall_w",
+    "mean_ranks",
     "paired_difference",
     "t_interval",
     "z",
 ]
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 SMALLEST_N = 3
 """Fewer values than this get no interval: at n = 2 Student's factor is 12.7, which tells a reader nothing."""
 
@@ -153,13 +156,23 @@ def kendall_w(scores: Sequence[Sequence[float]]) -> float:
     if table.ndim != 2 or min(table.shape) < 2:
         raise ValueError(f"concordance needs two rankings of two things or more; got shape {table.shape}")
     n_rankings, n = table.shape
-    below = (table[:, None, :] < table[:, :, None]).sum(axis=2)
+    ranks = mean_ranks(table)
     equal = (table[:, None, :] == table[:, :, None]).sum(axis=2)
-    ranks = below + (equal + 1) / 2
     ties = float((equal**2 - 1).sum())  # each group of t ties is counted t times: t (t^2 - 1)
     spread = float(((ranks.sum(axis=0) - n_rankings * (n + 1) / 2) ** 2).sum())
     most = n_rankings**2 * (n**3 - n) - n_rankings * ties
     return 12 * spread / most if most else 1.0
+
+
+def mean_ranks(values: Array) -> Array:
+    """Ranks over the last axis, 1 the lowest; ties share the mean of theirs. A row with a NaN is NaN."""
+    found = np.full(values.shape, math.nan)
+    for at in np.ndindex(values.shape[:-1]):
+        row = values[at]
+        if not np.isnan(row).any():
+            order = np.sort(row)
+            found[at] = (np.searchsorted(order, row, "left") + np.searchsorted(order, row, "right") + 1) / 2
+    return found
 
 
 def _unbounded(mean: float) -> Difference:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leaderboard.aggregates import AggregateBoard, aggregate_boards
+from leaderboard.agreements import Agreed, agreements
 from leaderboard.boards import Board, boards, primary
 from leaderboard.changes import Change, changes
 from leaderboard.costs import CostBoard, cost_boards
@@ -53,6 +54,7 @@ class Content:
     fronts: Sequence[Front]
     costs: Sequence[CostBoard]
     across: Sequence[AggregateBoard]
+    agreements: Sequence[Agreed]
     methods: Sequence[Method]
     figures: Mapping[str, Sequence[Figure]]
     """By the path of the page that shows them, and all of them under `figures.html`."""
@@ -64,8 +66,8 @@ class Content:
     downloads: Sequence[Download]
 
 
-def reduced(source: Source, downloads: Sequence[Download]) -> Content:
-    """Everything that follows from what the stores hold."""
+def reduced(source: Source, downloads: Sequence[Download] = ()) -> Content:
+    """Everything that follows from what the stores hold; files that are made of it may join it later."""
     rows = rows_of(source.results)
     paged, cards, said = without_parts(rows), source.cards, source.states
     found, known = boards(paged, cards, said), entries(rows, source)
@@ -83,6 +85,7 @@ def reduced(source: Source, downloads: Sequence[Download]) -> Content:
         fronts=fronts(paged, cards, said),
         costs=cost_boards(found, cards, source.costs),
         across=aggregate_boards(found),
+        agreements=agreements(found),
         methods=methods(found, known, states),
         figures={},
         recipes=recipe_notes(rows),

@@ -143,8 +143,8 @@ def _about(content: Content) -> Iterator[Item]:
     yield page("figures.html", "figures", figures=content.figures.get("figures.html", ()))
     versions = protocols.versions()
     notes = [(note.name, note.digest, note.n_rows, note.summary) for note in content.recipes]
-    shared = {"recipes": notes, "evaluators": content.evaluators, "versions": versions}
-    yield page("protocol.html", "protocol", version=versions[-1], **shared)
+    shared = {"recipes": notes, "evaluators": content.evaluators, "agreements": content.agreements}
+    yield page("protocol.html", "protocol", version=versions[-1], versions=versions, **shared)
     for version in versions:
         yield page(f"protocol/v{version}.html", "protocol_version", version=version, newest=versions[-1])
     for recipe in content.recipes:

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["SHA256", "versions"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHA256 = {1: "7e332819f2711701bd7b33d0f6bf6b12775271839fd5fc0e33a32ae3d8ecd2d2"}
+SHA256 = {1: "b5fb687a26a343afd4c409c2d2507dc4688dfc577bb1f34a625dd9a2c3a096b6"}
 """Of each version's text."""
 
 

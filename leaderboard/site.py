@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from leaderboard.plates import Figure
 from leaderboard.rendering import static_files
 from leaderboard.sources import Source, read
 from leaderboard.standings import as_json, tables
+from leaderboard.statistics_file import statistics_json
 
 __all__ = ["Summary", "build"]
 
@@ -49,8 +50,9 @@ def build(roots: Sequence[Path], out: Path, progress: Progress | None = None) ->
     began = time.perf_counter()
     source = read(roots)
     before = previous(out)
-    data = downloads(source.results)
-    content = reduced(source, [Download(*_told(name, body)) for name, body in data.items()])
+    content = reduced(source)
+    data = downloads(source.results, {"statistics.json": _statistics(content)})
+    content = replace(content, downloads=[Download(*_told(name, body)) for name, body in data.items()])
     items = [*pages(content), *_figures(content), *_files(source, content, data)]
     done = 0
 
@@ -64,6 +66,11 @@ def build(roots: Sequence[Path], out: Path, progress: Progress | None = None) ->
     seconds = time.perf_counter() - began
     n_boards, n_entries, n_rows = len(content.boards), len(content.entries), len(source.results)
     return Summary(out / "index.html", n_boards, n_entries, n_rows, len(items), n_made, seconds)
+
+
+def _statistics(content: Content) -> bytes:
+    across, agreements = content.across, content.agreements
+    return statistics_json(content.boards, content.bytes_boards, content.fronts, content.costs, across, agreements)
 
 
 def _told(name: str, body: bytes) -> tuple[str, int, str]:

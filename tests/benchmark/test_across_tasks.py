@@ -102,9 +102,16 @@ def test_tied_differences_and_methods_that_are_alike_are_exact() -> None:
     assert across_tasks(np.zeros((3, 6))).friedman_p == 1.0
 
 
-def test_beyond_thirteen_tasks_scipy_answers() -> None:
-    scores = np.random.default_rng(5).normal(size=(2, 14))
-    assert across_tasks(scores).p[0, 1] == pytest.approx(stats.wilcoxon(scores[0] - scores[1]).pvalue)
+@pytest.mark.parametrize("n", [6, 13, 40])
+def test_signed_ranks_are_exact_for_any_number_of_tasks(n: int) -> None:
+    scores = np.random.default_rng(5).normal(size=(2, n))
+    theirs = stats.wilcoxon(scores[0] - scores[1], method="exact").pvalue
+    assert across_tasks(scores).p[0, 1] == pytest.approx(theirs)
+
+
+def test_friedmans_test_with_ties_is_scipys() -> None:
+    scores = np.random.default_rng(5).integers(0, 4, size=(5, 8)).astype(float)
+    assert across_tasks(scores).friedman_p == pytest.approx(stats.friedmanchisquare(*scores).pvalue)
 
 
 def test_five_tasks_are_too_few_for_a_test() -> None:

@@ -12,6 +12,7 @@ from benchmark.statistics import (
     combined_standard_error,
     difference,
     kendall_w,
+    mean_ranks,
     paired_difference,
     t_interval,
     z,
@@ -194,3 +195,13 @@ def test_concordance_by_hand() -> None:
         kendall_w([[1, 2, 3]])
     assert kendall_w([[1, 2, 4], [1, 2, 4], [1, 3, 4]]) == 1
     assert kendall_w([[1, 2, 3], [1, 2, 3], [2, 1, 3]]) == pytest.approx(12 * ((4 - 6) ** 2 + (5 - 6) ** 2 + 9) / 216)
+
+
+def test_ranks_are_scipys_with_ties_infinities_and_nothing_ranked() -> None:
+    from scipy.stats import rankdata
+
+    table = np.random.default_rng(0).integers(0, 5, size=(3, 4, 9)).astype(float)
+    table[0, 0, :2] = -math.inf
+    assert np.array_equal(mean_ranks(table), rankdata(table, axis=-1))
+    assert np.isnan(mean_ranks(np.array([1.0, math.nan, 2.0]))).all()
+    assert mean_ranks(np.array([])).shape == (0,)

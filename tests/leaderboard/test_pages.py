@@ -142,3 +142,19 @@ def test_a_citation_holds_nothing_that_latex_would_run() -> None:
     assert r"A \& B" in text
     assert "howpublished" not in text  # a hash sign would end the address
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_every_test_behind_the_ranks_can_be_taken_away(site: Path) -> None:
+    content = (site / "data" / "statistics.json").read_bytes()
+    stored, boards = json.loads(content), json.loads((site / "data" / "boards.json").read_text(encoding="ascii"))
+    assert len(stored["boards"]) == len(boards["boards"])
+    assert sum(len(board["pairs"]["p_holm"]) for board in stored["boards"]) > 0
+    assert f"{hashlib.sha256(content).hexdigest()}  statistics.json" in (site / "data" / "SHA256SUMS").read_text()
+    assert "statistics.json" in read_page(site / "data.html").text
+
+
+def test_the_agreement_of_architectures_stands_on_the_protocol_page(site: Path) -> None:
+    found = json.loads((site / "data" / "statistics.json").read_text(encoding="ascii"))["agreements"]
+    text = read_page(site / "protocol.html").text
+    assert found and "Do recipes and architectures agree?" in text
+    assert all(name in text for name in found[0]["least"])
