@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,9 +24,11 @@ from typing import Any
 from benchmark import durable
 from benchmark.store import Store
 from benchmark.store_check import check
-from tests.stores import KINDS, is_there, write_one
+from tests.stores import KINDS, is_there, write_all, write_one
 
-__all__ = ["MUTANTS", "Storm", "Wreck", "run"]
+__all__ = ["MUTANTS", "Storm", "Wreck", "read_along", "run"]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Storm:
     folder: str
     """Gets the store and the logs; empty or not there."""
     kills: int
+    """At least; more where a busy machine lets the writers do next to nothing, up to twenty times as many."""
+    least: int = 0
+    """Acknowledgements without which it does not end."""
     writers: int = 8
     seconds: tuple[float, float] = (0.02, 0.12)
     """A writer is killed at a random time between these, after its start."""
@@ -74,7 +80,7 @@ def run(storm: Storm) -> Wreck:
     alive: dict[int, float] = {}
     died: list[str] = []
     try:
-        for kill in range(1, storm.kills + 1):
+        while kill < storm.kills or (_n_logged(logs) < storm.least and kill < 20 * storm.kills):
             while len(alive) < storm.writers:
                 child = _start(root, logs / str(number), number // 2, storm.mutant == "acknowledged early")
                 alive[child] = time.monotonic() + draw.uniform(*storm.seconds)
@@ -82,6 +88,7 @@ def run(storm: Storm) -> Wreck:
             child = min(alive, key=lambda one: alive[one])
             time.sleep(max(0.0, alive.pop(child) - time.monotonic()))
             died += _end(child)
+            kill += 1
             if storm.until_broken and kill % storm.writers == 0:
                 died += [fault for child in alive for fault in _end(child)]
                 alive.clear()
@@ -126,6 +133,10 @@ def _end(child: int) -> list[str]:
     return [] if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else ["a writer failed before it was killed"]
 
 
+def _n_logged(logs: Path) -> int:
+    return sum(log.read_bytes().count(b"\n") for log in logs.iterdir())
+
+
 def _left(root: Path, logs: Path, kills: int, begun: float, died: list[str]) -> Wreck:
     store, lines = Store(root), set[str]()
     for log in logs.iterdir():
@@ -135,6 +146,55 @@ def _left(root: Path, logs: Path, kills: int, begun: float, died: list[str]) -> 
     found = [f"{one.path}: {one.what}" for one in check(store).findings if not one.is_harmless]
     n_staged = len(list(store.staging.glob("*")))
     return Wreck(kills, len(acknowledged), lost, (*died, *found), n_staged, round(time.monotonic() - begun, 1))
+
+
+# Reading meanwhile
+
+READ_ALONG = """
+import sys, time
+from benchmark.store import Store
+from benchmark.store_check import check
+
+root, seconds = sys.argv[1], float(sys.argv[2])
+counts, rounds, end = [], 0, time.monotonic() + seconds
+while time.monotonic() < end or rounds < 3:
+    store = Store(root)
+    digests = store.set_digests()
+    sets = [store.read_set(digest).digest for digest in digests[-5:]]
+    assert sets == digests[-5:]
+    states = store.states()
+    assert set(digests) <= set(states)
+    counts.append((len(digests), len(store.results()), len(list(store.made_records())), len(states)))
+    if rounds % 5 == 0:
+        assert check(store).is_clean, check(store).findings
+    rounds += 1
+assert counts == sorted(counts) and all(list(column) == sorted(column) for column in zip(*counts)), counts
+print(rounds, *counts[0], *counts[-1])
+"""
+
+
+def read_along(root: Path, seconds: float) -> tuple[int, int]:
+    """Write for some seconds while another process reads all the time; returns its rounds, and the sets written.
+
+    Raises RuntimeError where it met anything but a whole store that grew.
+    """
+    store, number = write_all(root, 0), 1
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", READ_ALONG, str(root), str(seconds)]
+    reader = subprocess.Popen(
+        command, cwd=REPOSITORY, env=alone, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while reader.poll() is None:
+        for kind in KINDS:
+            write_one(store, kind, number, with_preview=False)
+        if number % 10 == 0:
+            store.collect()
+        number += 1
+        time.sleep(0.002)
+    out, err = reader.communicate()
+    if reader.returncode or err or out.split()[1] == out.split()[5]:
+        raise RuntimeError(err or "nothing came while it read")
+    return int(out.split()[0]), number
 
 
 # Wrong ways to write
@@ -156,30 +216,23 @@ def _in_place() -> None:
     durable.write_replacing = write  # type: ignore[assignment]
 
 
-def _renamed_before_whole() -> None:
-    """Put a folder in place before its files are written."""
-    real = durable.write_file
-
-    def write_later(target: Path, content: bytes) -> None:
-        if target.name == "card.json":
-            time.sleep(0.001)
-        real(target, content)
+def _folder_by_folder() -> None:
+    """Put the files of a folder in place one after another."""
 
     def place(staged: Path, target: Path) -> bool:
         target.mkdir(parents=True, exist_ok=True)
         for file in sorted(staged.iterdir()):
             os.replace(file, target / file.name)
-            time.sleep(0.001)
+            time.sleep(0.01)
         return True
 
-    durable.write_file = write_later
     durable.place_folder = place
 
 
 MUTANTS: dict[str, Callable[[], Any]] = {
     "": lambda: None,
     "in place": _in_place,
-    "folder by folder": _renamed_before_whole,
+    "folder by folder": _folder_by_folder,
     "acknowledged early": lambda: None,
 }
 """Ways to write, by name; the empty one is the code as it is."""

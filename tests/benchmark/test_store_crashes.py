@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +18,7 @@ import pytest
 
 from benchmark.store import Store
 from benchmark.store_check import check
-from tests.stores import KINDS, write_all, write_one
-from tests.storms import MUTANTS, Storm
+from tests.storms import MUTANTS, Storm, read_along
 
 ROOT = Path(__file__).parents[2]
 FolderMaker = Callable[..., Path]
@@ -36,14 +34,14 @@ def stormed(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def test_no_acknowledged_record_is_lost_to_kills_and_none_is_torn(tmp_path: Path) -> None:
-    wreck = stormed(tmp_path / "storm", kills=24)
-    assert (wreck["kills"], wreck["lost"], wreck["broken"]) == (24, [], [])
-    assert wreck["n_acknowledged"] >= 20, "the writers wrote next to nothing"
+    wreck = stormed(tmp_path / "storm", kills=24, least=20)
+    assert (wreck["lost"], wreck["broken"]) == ([], [])
+    assert wreck["kills"] >= 24 and wreck["n_acknowledged"] >= 20
 
 
 @pytest.mark.parametrize("mutant", [name for name in MUTANTS if name])
 def test_the_storm_finds_out_who_writes_wrongly(tmp_path: Path, mutant: str) -> None:
-    wreck = stormed(tmp_path / "storm", kills=400, mutant=mutant, until_broken=True)
+    wreck = stormed(tmp_path / "storm", kills=100, mutant=mutant, least=10_000, until_broken=True)
     assert wreck["lost"] if mutant == "acknowledged early" else wreck["broken"], mutant
 
 
@@ -90,47 +88,6 @@ def test_a_set_that_32_processes_submit_at_once_is_one_entry_and_all_succeed(
     assert check(Store(store)).findings == [] and not list((store / "tmp").iterdir())
 
 
-READ_ALONG = """
-import sys, time
-from benchmark.store import Store
-from benchmark.store_check import check
-
-root, seconds = sys.argv[1], float(sys.argv[2])
-counts, rounds, end = [], 0, time.monotonic() + seconds
-while time.monotonic() < end or rounds < 3:
-    store = Store(root)
-    digests = store.set_digests()
-    sets = [store.read_set(digest).digest for digest in digests[-5:]]
-    assert sets == digests[-5:]
-    states = store.states()
-    assert set(digests) <= set(states)
-    counts.append((len(digests), len(store.results()), len(list(store.made_records())), len(states)))
-    if rounds % 5 == 0:
-        assert check(store).is_clean, check(store).findings
-    rounds += 1
-assert counts == sorted(counts) and all(list(column) == sorted(column) for column in zip(*counts)), counts
-print(rounds, *counts[0], *counts[-1])
-"""
-
-
-def read_along(root: Path, seconds: float) -> tuple[int, int]:
-    """Write for some seconds while another process reads all the time; returns its rounds, and the sets written."""
-    store, number = write_all(root, 0), 1
-    command = [sys.executable, "-c", READ_ALONG, str(root), str(seconds)]
-    reader = subprocess.Popen(command, cwd=ROOT, env=ALONE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while reader.poll() is None:
-        for kind in KINDS:
-            write_one(store, kind, number, with_preview=False)
-        if number % 10 == 0:
-            store.collect()
-        number += 1
-        time.sleep(0.002)
-    out, err = reader.communicate()
-    assert reader.returncode == 0 and err == "", err
-    assert out.split()[1] != out.split()[5], "nothing came while it read"
-    return int(out.split()[0]), number
-
-
 def test_a_reader_sees_a_store_grow_and_never_anything_broken(tmp_path: Path) -> None:
-    rounds, _ = read_along(tmp_path, 1.0)
-    assert rounds >= 3
+    rounds, n_sets = read_along(tmp_path, 1.0)
+    assert rounds >= 3 and n_sets >= 2

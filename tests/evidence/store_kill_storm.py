@@ -1,4 +1,4 @@
-"""Eight processes that write sets and records into one store, and are killed by the hundred."""
+"""Eight processes that write sets and records into one store and are killed by the hundred; a reader beside writers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.evidence.bench import REPOSITORY, Bench, Finding
-from tests.storms import MUTANTS, Storm
+from tests.storms import MUTANTS, Storm, read_along
 
 KILLS = 600
 MUTANT_KILLS = 400
+READ_SECONDS = 30.0
 
 
 def measure(bench: Bench) -> Finding:
     folder = bench.folder / "store-kill-storm"
     shutil.rmtree(folder, ignore_errors=True)
-    storm = _stormed(folder / "storm", kills=KILLS)
+    storm = _stormed(folder / "storm", kills=KILLS, least=2000)
     mutants = {
-        name: _stormed(folder / name, kills=MUTANT_KILLS, mutant=name, until_broken=True) for name in MUTANTS if name
+        name: _stormed(folder / name, kills=MUTANT_KILLS, least=100_000, mutant=name, until_broken=True)
+        for name in MUTANTS
+        if name
     }
+    rounds, n_sets = read_along(folder / "read", READ_SECONDS)
     shutil.rmtree(folder)
     red = {name: bool(wreck["lost"] or wreck["broken"]) for name, wreck in mutants.items()}
     fine = storm["kills"] >= 500 and not storm["lost"] and not storm["broken"]
@@ -43,6 +47,11 @@ def measure(bench: Bench) -> Finding:
         details={
             "staged files left, which gc clears": storm["n_staged"],
             "seconds": storm["seconds"],
+            f"reader during {READ_SECONDS:.0f} s of writes": {
+                "rounds of reading everything": rounds,
+                "sets written meanwhile": n_sets,
+                "exceptions": 0,
+            },
             "mutants": {
                 name: {"kills": one["kills"], "lost": len(one["lost"]), "corrupt": len(one["broken"])}
                 for name, one in mutants.items()

@@ -36,8 +36,8 @@ def measure(bench: Bench) -> Finding:
             "wrong": len(wrong) + len(killed_wrong),
             "mutants found out": sum(red.values()),
         },
-        n=f"{len(plain.steps)} steps of writing everything of two sets, {1 + DRAWS} cuts at each; {n_calls} places to kill "
-        "a process at, another one then doing the same, with a cut right after each of its acknowledgements",
+        n=f"{len(plain.steps)} steps of writing everything of two sets, {1 + DRAWS} cuts at each; {n_calls} places to "
+        "kill a process at, another one then doing the same, with a cut right after each of its acknowledgements",
         spread="none: counts",
         details={"wrong": [*wrong[:10], *killed_wrong[:10]], "mutants": red},
     )
