@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from benchmark.evaluator import DEFAULT_ARCHITECTURE
@@ -75,7 +75,7 @@ class Board:
     lines: tuple[Line, ...]
     """Ranked lines come before those that their state takes out of the ranking; within each the best comes first."""
     references: tuple[Line, ...]
-    comparisons: Comparisons
+    comparisons: Comparisons = field(repr=False)
     """All pairs of the ranked lines, in their order: one family of tests."""
     claims: tuple[Claim, ...] = ()
     """What contributors say of sets of this size and track; never ranked."""

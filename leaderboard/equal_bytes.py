@@ -7,7 +7,7 @@ method the largest size that fits is ranked, and the smaller ones stand unranked
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from benchmark.rank_intervals import Comparisons
 from leaderboard.boards import BoardKey, board_key, marked, reference_lines, seconds, sort_key
@@ -36,7 +36,7 @@ class EqualBytes:
     lines: tuple[Line, ...]
     """Best first."""
     references: tuple[Line, ...]
-    comparisons: Comparisons
+    comparisons: Comparisons = field(repr=False)
     """Of the ranked lines, in their order."""
     ipcs: Mapping[LineKey, int | None]
     """Images per class of each line."""

@@ -34,7 +34,7 @@ class Item:
 
     path: str
     inputs: object
-    """All that the content depends on beside the code; its `repr` is hashed."""
+    """All that the content depends on beside the code; its `repr` is hashed, so what follows from the rest may hide."""
     make: Callable[[], bytes]
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark import datasets, registry
-from benchmark.errors import DistillBenchError
 from benchmark.preview import COLUMNS, GAP, ROWS, SIDE
+from leaderboard.facts import facts
 from leaderboard.sources import Card, Preview, Row
 
 __all__ = ["Gallery", "Strip", "gallery"]
@@ -43,16 +42,12 @@ class Gallery:
 
 def gallery(row: Row, card: Card | None, preview: Preview | None) -> Gallery | None:
     """One strip for each class that the preview shows, or None where its geometry is not known."""
-    if preview is None or card is None or not row.ipc or row.dataset not in registry.names("dataset"):
-        return None  # a name that is not registered could be a path
-    try:
-        facts = datasets.facts(row.dataset)
-    except DistillBenchError:
+    if preview is None or card is None or not row.ipc or (known := facts(row.dataset)) is None:
         return None
     ids = card.fields.get("classes")
-    known = isinstance(ids, list) and all(type(one) is int and 0 <= one < len(facts.classes) for one in ids)
-    shown = sorted(set(ids))[:ROWS] if known and ids else list(range(len(facts.classes)))[:ROWS]
-    _, height, width = facts.shape
+    is_list = isinstance(ids, list) and all(type(one) is int and 0 <= one < len(known.classes) for one in ids)
+    shown = sorted(set(ids))[:ROWS] if is_list and ids else list(range(len(known.classes)))[:ROWS]
+    _, height, width = known.shape
     zoom = max(1, -(-SIDE // width))
     step_x, step_y = width * zoom + GAP, height * zoom + GAP
     per_row = min(row.ipc, COLUMNS) if row.ipc > 1 else min(len(shown), COLUMNS)
@@ -63,5 +58,5 @@ def gallery(row: Row, card: Card | None, preview: Preview | None) -> Gallery | N
     for k, class_id in enumerate(shown):
         x, y = (0, k) if row.ipc > 1 else (k % COLUMNS, k // COLUMNS)
         wide = per_row * step_x + GAP if row.ipc > 1 else step_x + GAP
-        strips.append(Strip(facts.classes[class_id], x * step_x, y * step_y, wide, step_y + GAP))
+        strips.append(Strip(known.classes[class_id], x * step_x, y * step_y, wide, step_y + GAP))
     return Gallery(preview.width, preview.height, tuple(strips))
