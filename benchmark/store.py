@@ -35,9 +35,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmark import _outcome_file, durable, packed, row_index, tensor_file
+from benchmark._format import FORMAT, read_format
 from benchmark._seal import sealed, unsealed
 from benchmark._strict import parse_json, read_bytes, shown
-from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
+from benchmark.errors import EnvironmentFault, InvalidInput
 from benchmark.results import frame, merged, write_tables
 from benchmark.scan.record import Scan
 from benchmark.states import Record, State, read_records, states_of
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "MadeRecord", "Store"]
 
-FORMAT = 2
-"""1: no status records and no seals. What reads 1 would rank sets that were retracted, so it must not read 2."""
 SCAN_LIMIT = 64 * 2**10
 """Bytes of a scan's record that are read."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -71,7 +70,7 @@ class Store:
     def __init__(self, root: str | Path, fallbacks: Sequence[str | Path] = ()) -> None:
         self.root = Path(root).expanduser().resolve()
         self.fallbacks = [Store(place) for place in fallbacks if Path(place).resolve() != self.root]
-        self._check_format()
+        self._format = read_format(self.root)
 
     @property
     def roots(self) -> list[Path]:
@@ -81,22 +80,6 @@ class Store:
     @property
     def staging(self) -> Path:
         return self.root / "tmp"
-
-    def _check_format(self) -> None:
-        file = self.root / "FORMAT"
-        try:
-            if not self.root.is_dir() and self.root.exists():
-                raise UsageError(f"store {self.root} is not a folder. Name a folder, or one that is to be made.")
-            found = int(json.loads(file.read_text(encoding="utf-8"))["format"]) if file.exists() else FORMAT
-        except (ValueError, KeyError, TypeError) as fault:
-            raise InvalidInput(f'{file} is damaged ({fault}). Fix: write {{"format": {FORMAT}}} into it.') from fault
-        except OSError as fault:
-            raise EnvironmentFault(f"cannot read store {self.root}: {fault.strerror}. Fix: mend or move it.") from fault
-        if found < 1:
-            raise InvalidInput(f'{file} is damaged: format {found}. Fix: write {{"format": {FORMAT}}} into it.')
-        self._format = found
-        if found > FORMAT:
-            raise EnvironmentFault(f"store {self.root} has format {found}, this version knows {FORMAT}. Fix: update.")
 
     def prepare(self) -> None:
         """Say of which format the store is, before anything is written; an older one becomes of ours.

@@ -33,6 +33,7 @@ __all__ = [
     "runner_of",
     "show_estimate",
     "site_folder",
+    "store_places",
 ]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -67,9 +68,17 @@ on_device = click.option("--device", default="auto", help="auto (default), cpu, 
 def open_store(store: str | None, plugins: Iterable[str]) -> Store:
     from benchmark.store import Store
 
+    root, *fallbacks = store_places(store, plugins)
+    return Store(root, fallbacks)
+
+
+def store_places(store: str | None, plugins: Iterable[str]) -> list[Path]:
+    """The store that a command is to use, and those that it reads through to."""
     for folder in plugins:
         registry.add_folder(folder)
-    return Store(store or REPOSITORY / "artifacts" / "local", [REPOSITORY / "artifacts" / "reference"])
+    reference = REPOSITORY / "artifacts" / "reference"
+    root = Path(store or REPOSITORY / "artifacts" / "local").expanduser().resolve()
+    return [root] if root == reference.resolve() else [root, reference]
 
 
 def runner_of(store: Store, named: Mapping[str, Any]) -> Runner:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from benchmark._tables import show, summary
-from benchmark.commands._shared import as_json, every_option, open_store
+from benchmark.commands._shared import as_json, every_option, open_store, store_places
 
 __all__ = ["results"]
 
@@ -46,11 +46,18 @@ def results(sets: tuple[str, ...], rows: bool, as_json: bool, store: str | None,
       distillbench results 3f2a --evaluator cross-architecture --json
       distillbench results --status failed --rows
     """
-    opened = open_store(store, named.pop("plugins"))
+    from benchmark import row_index
+    from benchmark._format import read_format
+
+    plugins = named.pop("plugins")
     wanted = {name: values for name, values in named.items() if values}
     if sets:
+        opened = open_store(store, plugins)
         wanted["set"] = [opened.resolve_set(one) for one in sets]
-    found = opened.rows(wanted)
+    roots = store_places(store, plugins)  # in place of the store, which takes longer to load than this to answer
+    for root in roots:
+        read_format(root)
+    found = row_index.select(roots, wanted, roots[0] / "tmp" if roots[0].is_dir() else None)
     if rows and as_json:
         click.echo(json.dumps(found, indent=1))
     elif rows:

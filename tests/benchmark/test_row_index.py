@@ -190,7 +190,7 @@ try:
     cli.main(["results", "--method", "a", "--store", {str(tmp_path)!r}])
 except SystemExit:
     pass
-print(sorted({{"pandas", "pyarrow", "torch", "scipy"}} & set(sys.modules)), file=sys.stderr)
+print(sorted({{"numpy", "pandas", "pyarrow", "torch", "scipy"}} & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, env={**os.environ})
     assert done.stderr == "[]\n" and len(done.stdout.splitlines()) > 1
