@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from leaderboard.boards import Board, BoardKey
+from leaderboard.calibrations import Reliability
 from leaderboard.cells import Cell, LineKey, group
 from leaderboard.drawing import Drawing
 from leaderboard.figures import accuracy, drawn_lines, heat, heatmap, transferred
 from leaderboard.grids import Grid
 from leaderboard.methods import Method
-from leaderboard.paths import figure_path, page_path
-from leaderboard.plots import Curve, Point, curves, intervals
-from leaderboard.wording import count, digits, ends, number, per_class, track
+from leaderboard.paths import entry_path, figure_path, page_path
+from leaderboard.plots import Curve, Point, curves, intervals, reliability
+from leaderboard.wording import count, digits, ends, number, per_class, size, track
 
 STEP = re.compile(r"accuracy_after_step_[0-9]{1,4}")
 PROTOCOL = re.compile(r".+?, [0-9]+ steps")
@@ -23,7 +24,16 @@ OWN = (" set", "sets made per step", "as stated")
 """Ends of the names of memories that are the method's own; docs/continual_learning.md lists them."""
 BESIDE = ("joint training", "fine-tuning")
 
-__all__ = ["Figure", "Table", "board_figure", "curve_figures", "grid_figure", "method_figures", "proxy_figures"]
+__all__ = [
+    "Figure",
+    "Table",
+    "board_figure",
+    "curve_figures",
+    "grid_figure",
+    "method_figures",
+    "proxy_figures",
+    "reliability_figure",
+]
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,18 @@ def _curve_figure(key: BoardKey, protocol: str, made: list[Curve], href: str) ->
     path = figure_path(("steps", key.dataset, _size(key), protocol), ("steps", *key, protocol))
     draw = _curves_of(made, title, "step", "accuracy on all classes seen (percent)", False)
     return Figure(path, title, "Mean and 95 % interval after each step.", table, href, (title, made), draw)
+
+
+def reliability_figure(found: Reliability, name: str) -> Figure:
+    """Accuracy over confidence of the networks trained on one set."""
+    title = f"Reliability of networks trained on {name}: {found.architecture}, {found.recipe}"
+    rows = [(str(k), size(n), number(at, 3), number(right, 3)) for k, (at, right, n) in enumerate(found.bins, 1)]
+    table = Table(("Bin", "Images", "Mean confidence", "Accuracy"), tuple(rows))
+    path = figure_path(("reliability", found.architecture), ("reliability", *found[:3]))
+    caption = (
+        f"On the dashed line confidence is right; larger dots hold more images. {count(found.n_seeds, 'networks')}."
+    )
+    return Figure(path, title, caption, table, entry_path(found.set), found, lambda: reliability(found.bins, title))
 
 
 def proxy_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:

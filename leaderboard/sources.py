@@ -105,6 +105,8 @@ class Source:
     states: Mapping[str, Standing]
     """By set digest, of every set that has rows or of which a record speaks."""
     scans: Mapping[str, Scan]
+    roots: tuple[Path, ...]
+    """Where it was read."""
     costs: Mapping[str, Sequence[Mapping[str, Any]]]
     """What each request that gave a set has cost, by its digest."""
 
@@ -124,7 +126,9 @@ def read(roots: Sequence[Path]) -> Source:
     cards = {name: card for name in digests if (card := _first(_read_card, roots, name)) is not None}
     previews = {name: picture for name in digests if (picture := _first(_read_preview, roots, name)) is not None}
     spoken = {name: card for name in sorted(set(states) - set(digests)) if (card := _first(_read_card, roots, name))}
-    return Source(results, {**cards, **spoken}, previews, states, read_scans(roots, digests), _costs(roots))
+    return Source(
+        results, {**cards, **spoken}, previews, states, read_scans(roots, digests), tuple(roots), _costs(roots)
+    )
 
 
 def rows_of(results: pd.DataFrame) -> list[Row]:
