@@ -56,7 +56,8 @@ def _add(store: FakeStore, draw: random.Random, card: dict[str, Any], level: flo
     digest = store.add_set(card, picture)
     n_bytes = ipc * 10 * (side * side * (3 if side == 32 else 1) + 1)
     shared = {name: card[name] for name in ("dataset", "ipc", "method", "distil_seed")}
-    for architecture, penalty in (("convnet", 0.0), ("mlp", -4.0)):
+    penalties = {"convnet": 0.0, "mlp": -4.0} if card["dataset"] == "digits" else {"convnet": 0.0}
+    for architecture, penalty in penalties.items():
         for seed in range(3):
             value = round(level + penalty + draw.gauss(0, 0.5), 2)
             store.add_row(**shared, set=digest, bytes=n_bytes, architecture=architecture, seed=seed, value=value)

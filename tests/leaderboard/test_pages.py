@@ -39,7 +39,7 @@ def test_a_method_has_a_page_with_its_curves_its_places_and_its_entries(site: Pa
     for method in LEVELS:
         page = read_page(site / method_path(method))
         assert sum("entry/" in link for link in page.links) == 6
-        assert sum("board/" in link for link in page.links) == 12
+        assert sum("board/" in link for link in page.links) == 9
         figures = [image["src"] for image in page.all("img")]
         assert [sum(kind in path for path in figures) for kind in ("scaling-", "transfer-")] == [2, 1]
 
