@@ -50,9 +50,9 @@ def read_bytes(file: Path, limit: int) -> bytes:
     with os.fdopen(handle, "rb") as stream:
         if status.st_size > limit:
             raise InvalidInput(f"{file} has {status.st_size:,} bytes; at most {limit:,} are read.")
-        content = stream.read(limit + 1)  # it may have grown since
-    if len(content) > limit:
-        raise InvalidInput(f"{file} grew beyond {limit:,} bytes while it was read.")
+        content = stream.read(status.st_size + 1)  # not of the limit: Python would set that many bytes aside
+    if len(content) > status.st_size:
+        raise InvalidInput(f"{file} grew while it was read. Fix: wait until it is written, and try again.")
     return content
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,13 @@ def test_a_file_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
         stream.truncate(5 * 2**30)  # sparse
     with pytest.raises(InvalidInput, match="has 5,368,709,120 bytes; at most 4,294,967,296 are read"):
         tensor_file.read(huge)
+
+
+def test_reading_a_small_file_takes_little_memory_whatever_the_limit(tmp_path: Path) -> None:
+    fine = tmp_path / "fine.safetensors"
+    fine.write_bytes(packed(FINE, bytes(6)))
+    tracemalloc.start()
+    tensor_file.read(fine)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
