@@ -80,7 +80,7 @@ def run(storm: Storm) -> Wreck:
     alive: dict[int, float] = {}
     died: list[str] = []
     try:
-        while kill < storm.kills or (_n_logged(logs) < storm.least and kill < 20 * storm.kills):
+        while kill < storm.kills or (len(_acknowledged(logs)) < storm.least and kill < 20 * storm.kills):
             while len(alive) < storm.writers:
                 child = _start(root, logs / str(number), number // 2, storm.mutant == "acknowledged early")
                 alive[child] = time.monotonic() + draw.uniform(*storm.seconds)
@@ -133,15 +133,15 @@ def _end(child: int) -> list[str]:
     return [] if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else ["a writer failed before it was killed"]
 
 
-def _n_logged(logs: Path) -> int:
-    return sum(log.read_bytes().count(b"\n") for log in logs.iterdir())
+def _acknowledged(logs: Path) -> set[str]:
+    """The whole lines of all logs; what two writers of a stream both acknowledged counts once."""
+    lines = (line for log in logs.iterdir() for line in log.read_text().splitlines(keepends=True))
+    return {line for line in lines if line.endswith("\n")}
 
 
 def _left(root: Path, logs: Path, kills: int, begun: float, died: list[str]) -> Wreck:
-    store, lines = Store(root), set[str]()
-    for log in logs.iterdir():
-        lines |= {line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")}
-    acknowledged = sorted((kind, int(number)) for kind, number in (line.split() for line in lines))
+    store = Store(root)
+    acknowledged = sorted((kind, int(number)) for kind, number in (line.split() for line in _acknowledged(logs)))
     lost = tuple(f"{kind} {number}" for kind, number in acknowledged if not is_there(store, kind, number))
     found = [f"{one.path}: {one.what}" for one in check(store).findings if not one.is_harmless]
     n_staged = len(list(store.staging.glob("*")))

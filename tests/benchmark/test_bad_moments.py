@@ -91,6 +91,7 @@ def test_different_sets_of_one_name_at_once_are_whole_or_told(stored: Path, tmp_
 STOPPED = """
 import os, signal, sys
 from benchmark import cli, durable
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
 real = durable._fsync_file
 def stop(file):
     os.kill(os.getpid(), int(sys.argv[1]))
