@@ -75,7 +75,7 @@ def _sets(store: Store) -> Iterator[Row]:
         try:
             card = store.read_card(digest)
         except DistillBenchError as fault:
-            print(f"left out: {fault}", file=sys.stderr)
+            print(f"E504 left out: {fault}", file=sys.stderr)
             continue
         known = {"dataset": card.dataset, "method": card.method, "ipc": card.ipc, "seed": card.distil_seed}
         yield {"set": digest[:12], **known, "space": card.space.kind, "labels": card.labels.kind}

@@ -109,9 +109,9 @@ def _add(database: sqlite3.Connection, name: str, file: Path, stamp: str, texts:
             )
         return True
     except (OverflowError, UnicodeEncodeError) as fault:  # a number or a sign that JSON can write, and no table hold
-        print(f"left out: {file} holds no result rows ({str(fault)[:100]}).", file=sys.stderr)
+        print(f"E504 left out: {file} holds no result rows ({str(fault)[:100]}).", file=sys.stderr)
     except InvalidInput as fault:
-        print(f"left out: {fault}", file=sys.stderr)
+        print(f"E504 left out: {fault}", file=sys.stderr)
     return False
 
 

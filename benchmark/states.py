@@ -160,7 +160,7 @@ def read_records(roots: Sequence[Path], only: str = "") -> list[Record]:
         try:
             record = Record.from_bytes(read_bytes(files[name], LIMIT), str(files[name]))
         except InvalidInput as fault:
-            print(f"left out: {fault} See `distillbench store fsck`.", file=sys.stderr)
+            print(f"E504 left out: {fault} See `distillbench store fsck`.", file=sys.stderr)
             continue
         if only in ("", record.set):
             found.append(record)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmark import durable
 from benchmark.errors import EnvironmentFault
+from benchmark.refusals import Problem, refusal
 from benchmark.states import now
 from benchmark.store import Store
 from benchmark.store_objects import fault_of, read_contents
@@ -57,10 +58,9 @@ def maintenance(store: Store, command: str, wait_seconds: float = 10.0) -> Itera
     try:
         lock.acquire()
     except Timeout as fault:
-        raise EnvironmentFault(
-            f"store {store.root} is being maintained by {_holder(holder)}. Fix: wait until it is done, or end it "
-            "(a process that was stopped holds it until it goes on); then try again."
-        ) from fault
+        what = f"the store is being maintained by {_holder(holder)}"
+        fix = "wait until it is done, or end it (a process that was stopped holds it until it goes on); then try again"
+        raise refusal([Problem("E503", str(store.root), what, fix=fix)]) from fault
     except (OSError, NotImplementedError) as fault:
         raise EnvironmentFault(
             f"cannot lock store {store.root}: {fault}. Fix: check the folder locks/ in it."

@@ -101,7 +101,7 @@ def test_a_set_that_cannot_be_read_does_not_hide_the_others(command: Command, pl
     answer = command("list", "set", "--store", place)
     assert answer.code == 0
     assert "was-there" in answer.out and digest[:12] not in answer.out
-    assert answer.err.startswith("left out: ") and digest in answer.err
+    assert answer.err.startswith("E504 left out: ") and digest in answer.err
 
 
 def test_scores_are_means_over_seeds_of_each_set(make_set: SetMaker, command: Command, tmp_path: Path) -> None:

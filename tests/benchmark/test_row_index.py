@@ -147,7 +147,7 @@ def test_a_damaged_file_is_named_each_time_and_the_others_are_served(
     (tmp_path / "results" / "00" / "cc.json").write_text("{")
     for _ in range(2):
         assert len(store.collect()) == 1
-        assert capsys.readouterr().err.count("left out: ") == 3
+        assert capsys.readouterr().err.count("E504 left out: ") == 3
     write_one(store, "set", 1)
     write_one(store, "results", 1)
     assert store.state(synthetic(1).digest).state == "scored"

@@ -154,7 +154,7 @@ def test_a_damaged_record_is_left_out_and_named(
     (file.parent / "notes.json").write_text("a stranger's")
     assert store.state(SET).state == "verified"
     message = capsys.readouterr().err
-    assert message.startswith("left out: ") and file.name in message and message.count("\n") == 1
+    assert message.startswith("E504 left out: ") and file.name in message and message.count("\n") == 1
 
 
 def test_records_of_a_second_store_count_too(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_damaged_results_are_left_out_and_named(store: Store, content: str, caps
     (store.root / "results" / "aa" / "broken.json").write_text(content, encoding="utf-8")
     assert len(store.results()) == 1
     message = capsys.readouterr().err
-    assert message.startswith("left out: ") and "broken.json holds no result rows" in message
+    assert message.startswith("E504 left out: ") and "broken.json holds no result rows" in message
     assert message.count("\n") == 1
 
 

@@ -193,7 +193,11 @@ def test_a_stopped_holder_is_named_and_a_killed_one_holds_nothing(tmp_path: Path
         for arguments in (["gc"], ["merge", tmp_path / "other"]):
             answer = command("store", *arguments, "--wait", "0.1", "--store", tmp_path)
             assert answer.code == 5, answer.err
-            assert f"is being maintained by process {holder.pid} on " in answer.err and "Fix: wait" in answer.err
+            assert (
+                answer.err.startswith("E503 ")
+                and f"is being maintained by process {holder.pid} on " in answer.err
+                and "Fix: wait" in answer.err
+            )
         write_one(store, "made", 5)  # writers and readers need no lock
         assert len(store.results()) == 2
     finally:
