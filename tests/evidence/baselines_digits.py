@@ -58,5 +58,5 @@ def paired(ours: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     """Mean difference over seeds, and its 95 % t-interval."""
     gaps = [a - b for a, b in zip(ours, others, strict=True)]
     seen = spread(gaps)
-    half = stats.t.ppf(0.975, len(gaps) - 1) * seen["sd"] / math.sqrt(len(gaps))
+    half = float(stats.t.ppf(0.975, len(gaps) - 1)) * seen["sd"] / math.sqrt(len(gaps))
     return {"mean": seen["mean"], "low": round(seen["mean"] - half, 3), "high": round(seen["mean"] + half, 3)}
