@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ _UNSAID = "not stated"
 def declared(place: Place) -> DatasetFacts:
     """The facts that a TOML file states; of other own data only what the path itself tells."""
     if place.path.suffix == ".toml" and not place.path.is_dir():
-        return from_table(registry.read_toml(place.path), place.name, str(place.path))
+        return _stated(place, stamp_of(place.path))
     return DatasetFacts(
         name="",
         title=place.path.stem,
@@ -36,6 +37,12 @@ def declared(place: Place) -> DatasetFacts:
         loader="image-folder" if place.path.is_dir() else "npz",
         options={"path": place.path.name},
     )
+
+
+@lru_cache(maxsize=64)  # a plan asks for the facts of its dataset thousands of times
+def _stated(place: Place, stamp: str) -> DatasetFacts:
+    """`stamp` is there for the cache: a file that was edited is read again."""
+    return from_table(registry.read_toml(place.path), place.name, str(place.path))
 
 
 def read(place: Place) -> Dataset:
