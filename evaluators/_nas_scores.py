@@ -73,6 +73,8 @@ def scores_of(
     space: Space, position: Mapping[str, int], condition: str, guesses: Guesses, sizes: Guesses
 ) -> Iterator[Score]:
     """One score for each number of one condition; `position` is a network's row in the guesses."""
+    if condition == "subject" and guesses.status == "ok":
+        yield from _single(space, position, guesses)
     numbers = _numbers(space, position, condition, guesses, sizes)
     for metric, unit, higher, value in numbers:
         status, reason = guesses.status, guesses.reason
@@ -90,6 +92,26 @@ def scores_of(
             numerics=guesses.numerics,
             device=guesses.device,
         )
+
+
+def _single(space: Space, position: Mapping[str, int], guesses: Guesses) -> Iterator[Score]:
+    """Both accuracies of every network of the space, in its order: of training on the set, and of full training."""
+    truth, values = _of(space.networks, position, guesses)
+    for k, (full, short) in enumerate(zip(truth, _mean(values), strict=True), 1):
+        for metric, value in (("network_accuracy", float(short)), ("network_truth", float(full))):
+            ok = math.isfinite(value)
+            yield Score(
+                metric=f"{metric}_{k}",
+                value=value if ok else None,
+                unit="percent",
+                higher_is_better=True,
+                architecture=space.name,
+                seed=None,
+                condition="subject" if ok else "subject; diverged",
+                status="ok" if ok else "failed",
+                numerics=guesses.numerics,
+                device=guesses.device,
+            )
 
 
 def _numbers(

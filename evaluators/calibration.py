@@ -5,6 +5,10 @@ class. The adaptive form (Nguyen and O'Connor, EMNLP 2015) has 15 bins of equal 
 scaling is their section 4.2: one number that divides the logits, at the smallest negative log-likelihood on
 `holdout`.
 
+The bins themselves are told too, what a reliability diagram shows (their figure 4): `bin_images_k`, how many of them
+are right, `bin_right_k`, and their mean confidence, `bin_confidence_k`, for k of 1 to 15, the networks of all seeds
+counted together. An empty bin has the confidence of its middle.
+
 A set that was distilled on all of train has seen the holdout; its card says so (`distilled_on`), and boards keep it
 apart.
 """
@@ -12,7 +16,7 @@ apart.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,13 +67,31 @@ class Calibration(Evaluator):
                     value = told.get((metric, condition))
                     yield score_of(said, self.architecture, metric, value, unit, False, condition)
             yield score_of(said, self.architecture, "temperature", temperature, "1", False, "temperature-scaled")
+        yield from self._diagram(seen)
+
+    def _diagram(self, seen: Seen) -> Iterable[Score]:
+        """The bins over all seeds that trained."""
+        tests = [test for _, test in by_seed(seen["all"]).values() if test.status == "ok"]
+        if not tests:
+            return
+        told = [_confidence(*_parts(test.at_end())) for test in tests]
+        confidence, right = (np.concatenate(parts) for parts in zip(*told, strict=True))
+        for k, rows in enumerate(_bins(confidence, self.n_bins)):
+            middle = (k + 0.5) / self.n_bins
+            told_of = {
+                ("images", "count"): float(len(rows)),
+                ("right", "count"): float(right[rows].sum()),
+                ("confidence", "percent"): 100 * float(confidence[rows].mean() if len(rows) else middle),
+            }
+            for (name, unit), value in told_of.items():
+                one = score_of(tests[0], self.architecture, f"bin_{name}_{k + 1}", value, unit, True, "as trained")
+                yield replace(one, seed=None)
 
 
 def calibration_error(logits: Floats, labels: Ids, n_bins: int) -> float:
     """ECE in 0..1 of logits (N, K) under class ids (N,): bins (k/n, (k+1)/n] of the highest probability."""
     confidence, right = _confidence(logits, labels)
-    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-    return _weighted_gap(confidence, right, [np.flatnonzero(bins == k) for k in range(n_bins)])
+    return _weighted_gap(confidence, right, _bins(confidence, n_bins))
 
 
 def adaptive_error(logits: Floats, labels: Ids, n_bins: int) -> float:
@@ -102,6 +124,12 @@ def _confidence(logits: Floats, labels: Ids) -> tuple[Floats, Floats]:
     """Probability of the predicted class, and whether it is right."""
     probabilities = np.exp(log_softmax(logits, axis=1))
     return probabilities.max(axis=1), (logits.argmax(axis=1) == labels).astype(np.float64)
+
+
+def _bins(confidence: Floats, n_bins: int) -> list[Ids]:
+    """The images of each bin (k/n, (k+1)/n], by number."""
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    return [np.flatnonzero(bins == k) for k in range(n_bins)]
 
 
 def _weighted_gap(confidence: Floats, right: Floats, bins: Iterable[Any]) -> float:

@@ -27,6 +27,7 @@ from leaderboard.plates import (
     method_figures,
     proxy_figures,
     reliability_figure,
+    scatter_figures,
 )
 from leaderboard.recipes import EvaluatorNote, RecipeNote, evaluator_notes, recipe_notes
 from leaderboard.records import Scan, Standing
@@ -105,7 +106,7 @@ def reduced(source: Source, downloads: Sequence[Download] = ()) -> Content:
         downloads=downloads,
     )
     whole = condition_grids([row for row in rows if row.condition], cards, said)
-    return replace(content, figures=_figures(content, whole, reliabilities(rows, source.roots)))
+    return replace(content, figures=_figures(content, whole, reliabilities(rows)))
 
 
 def _name(entry: Entry) -> str:
@@ -127,6 +128,7 @@ def _figures(
         *map(ranks_figure, content.across),
         *curve_figures(content.conditions, whole),
         *proxy_figures(content.conditions, whole),
+        *scatter_figures(content.conditions, whole),
         *(reliability_figure(one, _name(entry)) for entry, one in calibrated),
     ]
     by_page: dict[str, list[Figure]] = {}

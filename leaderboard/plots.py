@@ -23,7 +23,7 @@ from leaderboard.drawing import (
     plain_axes,
 )
 
-__all__ = ["Curve", "Point", "critical_difference", "curves", "front", "intervals", "reliability"]
+__all__ = ["Curve", "Point", "critical_difference", "curves", "front", "intervals", "reliability", "scatter"]
 
 INK, MUTED, RULE, ACCENT, DOT, PAPER = (INKS[k][0] for k in ("ink", "muted", "rule", "accent", "dot", "paper"))
 MARKERS = "osD^vPXh"
@@ -170,6 +170,17 @@ def reliability(bins: Sequence[tuple[float, float, int]], title: str) -> Drawing
         _labels(axes, "confidence", "accuracy")
         told = [f"{n} images at confidence {confidence:.3f}: accuracy {right:.3f}" for confidence, right, n in bins]
         return finish(figure, title, "; ".join(told))
+
+
+def scatter(points: Sequence[Point], title: str, x_label: str, y_label: str, told: str) -> Drawing:
+    """A dot for each point; `told` stands in the description."""
+    with our_style():
+        figure, axes = plain_axes(3.0)
+        axes.plot(
+            [point.x for point in points], [point.y for point in points], "o", color=ACCENT, ms=5, mec=PAPER, mew=1
+        )
+        _labels(axes, x_label, y_label)
+        return finish(figure, title, told + " " + "; ".join(point.told for point in points))
 
 
 def _round_ticks(values: Sequence[float]) -> list[float]:

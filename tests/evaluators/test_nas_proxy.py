@@ -123,6 +123,14 @@ def test_the_truth_itself_ranks_perfectly() -> None:
     assert value(found, "cost", "parameter-count") == 0
 
 
+def test_every_network_is_told_with_what_it_reaches_on_the_set_and_in_truth() -> None:
+    found = scores(subject=lambda spec, seed: TRUE[spec] / 2 + seed)
+    for k, network in enumerate(SPACE.networks, 1):
+        assert value(found, f"network_truth_{k}") == network.truth
+        assert value(found, f"network_accuracy_{k}") == pytest.approx(network.truth / 2 + 0.5), "the mean of two seeds"
+    assert ("subject", f"network_truth_{len(SPACE.networks) + 1}") not in found
+
+
 def test_negative_stays_negative() -> None:
     found = scores(subject=lambda spec, seed: 100 - TRUE[spec])
     assert value(found, "spearman") == pytest.approx(-1) and value(found, "kendall") == pytest.approx(-1)
@@ -148,6 +156,8 @@ def test_a_diverged_network_ranks_last_and_an_error_leaves_no_score() -> None:
         random_real=lambda spec, seed: "failed",
     )
     assert 0.7 < value(found, "spearman") < 1 and value(found, "regret@1") > 0
+    place = 1 + [one.architecture for one in SPACE.networks].index(best)
+    assert found["subject", f"network_accuracy_{place}"].status == "failed"
     for condition, status in (("herding", "error"), ("random-real", "failed")):
         (only,) = [one for (name, _), one in found.items() if name == condition]
         assert (only.value, only.status, only.condition) == (None, status, f"{condition}; the reason")

@@ -90,6 +90,21 @@ def test_calibration_fits_on_the_holdout_and_measures_on_test() -> None:
     assert after < 10, "half are right, so the fitted temperature is hot"
 
 
+def test_calibration_tells_the_bins_of_all_seeds_together() -> None:
+    evaluator = load_evaluator("calibration")
+    (cell,) = evaluator.plan(SUBJECT).values()
+    logits, labels = np.log([[0.9, 0.1], [0.9, 0.1], [0.45, 0.55]]), np.array([0, 1, 1])
+    value = {"end": {"logits": logits, "labels": labels}}
+    seen = tuple(Outcome(seed, probe, "ok", value) for seed in (0, 1) for probe in cell.probes)
+    scores = [one for one in evaluator.scores(SUBJECT, {"all": seen}) if one.metric.startswith("bin_")]
+    told = {one.metric: one.value for one in scores}
+    assert len(told) == len(scores) == 45 and {one.seed for one in scores} == {None}
+    # 0.55 lies in (8/15, 9/15], 0.9 twice in (13/15, 14/15], of which one is wrong; nothing lies in the first
+    assert [told[f"bin_images_{k}"] for k in (1, 9, 14)] == [0, 2, 4]
+    assert [told[f"bin_right_{k}"] for k in (1, 9, 14)] == [0, 2, 2]
+    assert [told[f"bin_confidence_{k}"] for k in (1, 9, 14)] == pytest.approx([100 / 30, 55, 90])
+
+
 # Membership
 
 

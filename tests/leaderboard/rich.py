@@ -78,3 +78,11 @@ def _beyond_accuracy(store: FakeStore, draw: random.Random, digest: str) -> None
         for end, value in (("", 0.6), ("_low", 0.4), ("_high", 0.8)):
             named = {"evaluator": "nas-proxy", "condition": condition, "metric": f"spearman{end}", "unit": "rho"}
             store.add_row(**{**row, **named, "value": value})
+    for k in range(1, 25):
+        for what, value in (("truth", 90 + draw.gauss(0, 3)), ("accuracy", 60 + draw.gauss(0, 5))):
+            named = {"evaluator": "nas-proxy", "condition": "subject", "metric": f"network_{what}_{k}"}
+            store.add_row(**{**row, **named, "value": value})
+    for k, images in enumerate((0, 10, 200, 587), 1):
+        for what, value in (("images", images), ("right", images // 2), ("confidence", 24 * k)):
+            named = {"evaluator": "calibration", "condition": "as trained", "metric": f"bin_{what}_{k}"}
+            store.add_row(**{**row, **named, "value": float(value)})

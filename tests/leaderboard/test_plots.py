@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from leaderboard.drawing import INKS, Drawing
-from leaderboard.plots import Curve, Point, critical_difference, curves, front, intervals, reliability
+from leaderboard.plots import Curve, Point, critical_difference, curves, front, intervals, reliability, scatter
 
 SVG = "{http://www.w3.org/2000/svg}"
 CURVES = [Curve("dm", (Point(1, 60.0, 58.0, 62.0), Point(10, 80.0))), Curve("$x^2$", (Point(1, 50.0), Point(10, 70.0)))]
@@ -21,6 +21,7 @@ DRAWINGS = {
     "ranks": lambda: critical_difference(RANKS, [(0, 1)], "Title"),
     "intervals": lambda: intervals([Point(0, 0.6, 0.4, 0.8, "subject")], "Title", "rho"),
     "reliability": lambda: reliability([(0.55, 0.5, 10), (0.95, 0.8, 90)], "Title"),
+    "scatter": lambda: scatter([Point(90.0, 70.0), Point(95.0, 65.0)], "Title", "truth", "guess", "rho $0.5$."),
 }
 
 
@@ -50,6 +51,10 @@ def test_a_front_names_its_best_and_has_round_ticks() -> None:
     assert "dm" in texts(drawing) and "herding" not in texts(drawing)
     assert {"1 k", "10 k"} <= set(texts(drawing))
     assert "dm 70.00 (68.00 to 72.00) at 650, on the front" in drawing.description
+
+
+def test_a_scatter_tells_its_dots() -> None:
+    assert DRAWINGS["scatter"]().description == "rho $0.5$. 70.00 at 90; 65.00 at 95"
 
 
 def test_a_rank_diagram_tells_the_ranks_and_the_ties() -> None:
