@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from baselines._clusters import centres_by_class
+from baselines import _clusters
 from benchmark.baseline import Baseline, Source, images_per_class
+from benchmark.datasets import DatasetFacts
 from benchmark.run import Run
 from benchmark.space import PIXEL
 from benchmark.synthetic_set import SyntheticSet
@@ -39,10 +40,14 @@ class KMeansCentres(Baseline):
     restarts: int = 10
     """Starts of each k-means, of which the one with the least inertia is kept."""
 
+    def seconds(self, real: Real, budget: Budget, facts: DatasetFacts) -> float:
+        ipc = images_per_class(budget, real, facts, self.bytes_per_value)
+        return _clusters.seconds(real, ipc, self.restarts, facts)
+
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return float32 pixels; raises UsageError where a class has fewer images than clusters."""
         ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
-        classes = list(centres_by_class(run, ipc, self.restarts))
+        classes = list(_clusters.centres_by_class(run, ipc, self.restarts))
         centres = np.concatenate([centres for _, _, _, centres in classes])
         labels = torch.tensor([c for c, *_ in classes]).repeat_interleave(ipc)
         return run.of_images(torch.from_numpy(centres).view(-1, *run.facts.shape), labels, PIXEL, ipc)

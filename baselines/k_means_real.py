@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines._clusters import centres_by_class
+from baselines import _clusters
 from benchmark.baseline import Baseline, Source, images_per_class
+from benchmark.datasets import DatasetFacts
 from benchmark.run import Run
 from benchmark.synthetic_set import Array, SyntheticSet
 from benchmark.values import Budget, Real
@@ -39,12 +40,16 @@ class KMeansReal(Baseline):
     restarts: int = 10
     """Starts of each k-means, of which the one with the least inertia is kept."""
 
+    def seconds(self, real: Real, budget: Budget, facts: DatasetFacts) -> float:
+        ipc = images_per_class(budget, real, facts, self.bytes_per_value)
+        return _clusters.seconds(real, ipc, self.restarts, facts)
+
     def distill(self, real: Real, budget: Budget, run: Run) -> SyntheticSet:
         """Return indices of distinct real images; raises UsageError where a class has fewer images than clusters."""
         ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         chosen = [
             members[nearest_distinct(pixels, centres)]
-            for _, members, pixels, centres in centres_by_class(run, ipc, self.restarts)
+            for _, members, pixels, centres in _clusters.centres_by_class(run, ipc, self.restarts)
         ]
         return run.of_indices(np.concatenate(chosen), ipc)
 

@@ -45,7 +45,11 @@ class Baseline:
     class_by_class: ClassVar[bool] = False
     """True where the images of a class do not depend on which other classes there are, to the bit."""
     iterations: int = 0
-    """Steps of the main loop, which runs under `run.steps`; 0 where there is none."""
+    """Steps of the main loop, which runs under `run.steps`; 0 where there is none, and one thread does it all."""
+
+    def seconds(self, real: Real, budget: Budget, facts: DatasetFacts) -> float:
+        """About how long `distill` takes without a main loop, which would be timed; it is for the time left alone."""
+        return 0.3
 
     def needs(self, real: Real, seed: int) -> tuple[Cell, ...]:
         """Trainings that must be done before `distill`, e.g. a feature extractor; read with `run.outcomes`."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 import torch
 
 from benchmark import __version__, baseline, datasets, engine, keys, parcels, preview, registry
+from benchmark.errors import UsageError
 from benchmark.run import Run, TrialOver
 from benchmark.store import MadeRecord, Store
 from benchmark.synthetic_set import Card, SyntheticSet
@@ -21,8 +22,6 @@ __all__ = ["MAKE", "expected_bytes", "find", "make", "needs", "request_of", "sec
 
 OURS = "DistillBench"
 """Contributor of the sets that our baselines make."""
-SMALL_WORK = 0.3
-"""Expected seconds of a baseline without a loop."""
 TRIAL_STEPS = 4
 Show = Callable[[int, int, str], None]
 
@@ -84,7 +83,10 @@ def seconds_of(materials: engine.Materials, made: Made) -> float:
     """Expected seconds of `make`: a few steps of the baseline's loop are timed; nothing is written."""
     built = baseline.load(made.baseline, made.preset)
     if not built.iterations:
-        return SMALL_WORK
+        try:
+            return built.seconds(made.real, made.budget, datasets.facts(made.real.dataset))
+        except UsageError:  # `make` says why it refuses
+            return 0.0
     engine.prepare(materials.device, engine.is_small(datasets.facts(made.real.dataset)))
     trial = Run(materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
     with suppress(TrialOver):

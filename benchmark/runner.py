@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import cluster, datasets, engine, making, phases, plan, preview, recipe, registry
+from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, recipe, registry
 from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
@@ -148,7 +148,8 @@ class Runner:
         yield from Workers(1, self.materials).map(replace(making.MAKE, run=make_here), ours)
 
     def _is_shared(self, made: Made) -> bool:
-        return self.workers.takes(engine.is_small(datasets.facts(made.real.dataset)))
+        has_loop = baseline.load(made.baseline, made.preset).iterations > 0
+        return self.workers.takes(not has_loop or engine.is_small(datasets.facts(made.real.dataset)))
 
     def _distil_seconds(self, made: Made) -> float:
         """Expected seconds of one `make`, timed once for each kind of request."""

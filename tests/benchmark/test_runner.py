@@ -375,6 +375,12 @@ def test_what_is_left_of_a_plan_is_computed_as_the_whole_was(
     assert seen == [5] and runner.report.n_trained + runner.report.n_reused == 2
 
 
+def test_workers_make_what_takes_one_thread_whatever_the_dataset(tmp_path: Path) -> None:
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
+    asked = [Made(name, "lite", Real("cifar10"), Budget(ipc=10), 0) for name in ("k-means", "random-real", "dm")]
+    assert [runner._is_shared(made) for made in asked] == [True, True, False]
+
+
 def test_a_pool_is_started_only_where_it_saves_time_and_a_cluster_always_gets_its_work(
     tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
