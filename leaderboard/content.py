@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from leaderboard.aggregates import AggregateBoard, aggregate_boards
 from leaderboard.agreements import Agreed, agreements
 from leaderboard.boards import Board, boards, primary
-from leaderboard.calibrations import Reliability, reliabilities
+from leaderboard.calibrations import reliabilities
 from leaderboard.changes import Change, changes
 from leaderboard.costs import CostBoard, cost_boards
 from leaderboard.entries import Entry, entries
@@ -18,6 +18,7 @@ from leaderboard.fronts import Front, fronts
 from leaderboard.gallery import Gallery, gallery
 from leaderboard.grids import Grid, condition_grids, transfer_grids
 from leaderboard.methods import Method, methods
+from leaderboard.networks import networks
 from leaderboard.paths import method_path, page_path
 from leaderboard.plates import (
     Figure,
@@ -25,9 +26,9 @@ from leaderboard.plates import (
     curve_figures,
     grid_figure,
     method_figures,
+    networks_figure,
     proxy_figures,
     reliability_figure,
-    scatter_figures,
 )
 from leaderboard.recipes import EvaluatorNote, RecipeNote, evaluator_notes, recipe_notes
 from leaderboard.records import Scan, Standing
@@ -106,18 +107,17 @@ def reduced(source: Source, downloads: Sequence[Download] = ()) -> Content:
         downloads=downloads,
     )
     whole = condition_grids([row for row in rows if row.condition], cards, said)
-    return replace(content, figures=_figures(content, whole, reliabilities(rows)))
+    return replace(content, figures=_figures(content, whole))
 
 
 def _name(entry: Entry) -> str:
     return f"{', '.join(entry.methods)} on {entry.row.dataset}, {per_class(entry.row.ipc)}"
 
 
-def _figures(
-    content: Content, whole: Sequence[Grid], reliable: Mapping[str, Sequence[Reliability]]
-) -> dict[str, list[Figure]]:
+def _figures(content: Content, whole: Sequence[Grid]) -> dict[str, list[Figure]]:
     """Figures by the page that shows them; `whole`: grids of all rows, parts of numbers among them."""
-    calibrated = ((entry, one) for entry in content.entries for one in reliable.get(entry.digest, ()))
+    reliable, trained = reliabilities(content.rows), networks(content.rows)
+    of_sets = [(entry.digest, _name(entry)) for entry in content.entries]
     placed = [
         *((page_path(board), board_figure(board)) for board in primary(content.boards)),
         *((page_path(grid), grid_figure(grid)) for grid in content.transfer),
@@ -128,8 +128,8 @@ def _figures(
         *map(ranks_figure, content.across),
         *curve_figures(content.conditions, whole),
         *proxy_figures(content.conditions, whole),
-        *scatter_figures(content.conditions, whole),
-        *(reliability_figure(one, _name(entry)) for entry, one in calibrated),
+        *(reliability_figure(one, name) for digest, name in of_sets for one in reliable.get(digest, ())),
+        *(networks_figure(one, name) for digest, name in of_sets for one in trained.get(digest, ())),
     ]
     by_page: dict[str, list[Figure]] = {}
     for path, figure in [*placed, *((figure.href, figure) for figure in linked if figure)]:

@@ -14,12 +14,12 @@ from leaderboard.drawing import Drawing
 from leaderboard.figures import accuracy, drawn_lines, heat, heatmap, transferred
 from leaderboard.grids import Grid
 from leaderboard.methods import Method
+from leaderboard.networks import Networks
 from leaderboard.paths import entry_path, figure_path, page_path
 from leaderboard.plots import Curve, Point, curves, intervals, reliability, scatter
 from leaderboard.wording import count, digits, ends, number, per_class, size, track
 
 STEP = re.compile(r"accuracy_after_step_[0-9]{1,4}")
-NETWORK = re.compile(r"network_(?:accuracy|truth)_[0-9]{1,4}")
 PROTOCOL = re.compile(r".+?, [0-9]+ steps")
 OWN = (" set", "sets made per step", "as stated")
 """Ends of the names of memories that are the method's own; docs/continual_learning.md lists them."""
@@ -32,9 +32,9 @@ __all__ = [
     "curve_figures",
     "grid_figure",
     "method_figures",
+    "networks_figure",
     "proxy_figures",
     "reliability_figure",
-    "scatter_figures",
 ]
 
 
@@ -196,6 +196,23 @@ def reliability_figure(found: Reliability, name: str) -> Figure:
     return Figure(path, title, caption, table, entry_path(found.set), found, lambda: reliability(found.bins, title))
 
 
+def networks_figure(found: Networks, name: str) -> Figure:
+    """Every network of a space: what it reaches on one set over what it reaches when fully trained."""
+    title = f"Networks of {found.space}, fully trained and trained on {name}: {found.recipe}"
+    points = [Point(full, short, name=str(k)) for k, full, short in found.networks]
+    told = "Spearman's rho {:.2f}, 95 % interval {:.2f} to {:.2f}.".format(*found.rho) if found.rho else ""
+    table = Table(
+        ("Network", "Fully trained", "Trained on the set"),
+        tuple((point.name, number(point.x), number(point.y)) for point in points),
+    )
+    path = figure_path(("networks", found.space), ("networks", *found[:3]))
+    labels = "accuracy on test, fully trained (percent)", "on holdout, trained on the set (percent)"
+    caption = f"A dot is a network, its accuracy in percent. {told}".strip()
+    return Figure(
+        path, title, caption, table, entry_path(found.set), found, lambda: scatter(points, title, *labels, told)
+    )
+
+
 def proxy_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
     """Rank correlation with the truth of each way to rank networks, with the evaluator's own interval.
 
@@ -215,51 +232,6 @@ def proxy_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
             if points:
                 found.append(_proxy_figure(grid.key, line.key, points, places.get(grid.key, "")))
     return found
-
-
-def scatter_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
-    """Every network of a space: what it reaches on the set over what it reaches when fully trained.
-
-    `grids` are those that have pages, to link to; `whole` those of all rows, the networks among them.
-    """
-    found = []
-    places = {grid.key: page_path(grid) for grid in grids}
-    spaces = group(
-        [grid for grid in whole if NETWORK.fullmatch(grid.key.metric)], lambda grid: _without_metric(grid.key)
-    )
-    by_key = {grid.key: grid for grid in whole}
-    for members in spaces.values():
-        key = members[0].key._replace(metric="spearman")
-        by_metric = {grid.key.metric: grid for grid in members}
-        numbers = sorted(int(name.rpartition("_")[2]) for name in by_metric if name.startswith("network_truth_"))
-        for line in dict.fromkeys(line.key for grid in members for line in grid.lines):
-            said = [
-                (k, *(_end(by_metric.get(f"network_{what}_{k}"), line, "subject") for what in ("truth", "accuracy")))
-                for k in numbers
-            ]
-            points = [Point(full, short, name=str(k)) for k, full, short in said if not math.isnan(full + short)]
-            if points:
-                rho = [
-                    _end(by_key.get(key._replace(metric=f"spearman{end}")), line, "subject")
-                    for end in ("", "_low", "_high")
-                ]
-                found.append(_scatter_figure(key, line, points, rho, places.get(key, "")))
-    return found
-
-
-def _without_metric(key: BoardKey) -> BoardKey:
-    return key._replace(metric="")
-
-
-def _scatter_figure(key: BoardKey, line: LineKey, points: Sequence[Point], rho: Sequence[float], href: str) -> Figure:
-    title = f"Networks trained on the set and fully: {line.method} on {key.dataset}, {per_class(key.ipc)}"
-    caption = "A dot is a network of the space. "
-    if not any(map(math.isnan, rho)):
-        caption += f"Spearman's rho {rho[0]:.2f}, 95 % interval {rho[1]:.2f} to {rho[2]:.2f}."
-    rows = [(point.name, number(point.x), number(point.y)) for point in points]
-    table = Table(("Network", "Fully trained", "Trained on the set"), tuple(rows))
-    path = figure_path(("networks", line.method, key.dataset, _size(key)), ("networks", *line, *key))
-    return Figure(path, title, caption, table, href, (points, rho), _scatter_of(points, title, caption))
 
 
 def _end(grid: Grid | None, key: LineKey, condition: str) -> float:
@@ -291,11 +263,6 @@ def _heat_of(
 
 def _intervals_of(points: Sequence[Point], title: str, x: str) -> Callable[[], Drawing]:
     return lambda: intervals(points, title, x)
-
-
-def _scatter_of(points: Sequence[Point], title: str, caption: str) -> Callable[[], Drawing]:
-    labels = "accuracy on test, fully trained (percent)", "accuracy on holdout, trained on the set (percent)"
-    return lambda: scatter(points, title, *labels, caption)
 
 
 def _identity(scaling: object) -> tuple[object, ...]:

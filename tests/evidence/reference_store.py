@@ -35,7 +35,7 @@ def measure(bench: Bench) -> Finding:
     shipped = Store(REPOSITORY / "artifacts" / "reference").set_digests()
     others = set(shipped) - made
     return Finding(
-        bar="reference store: at most 2 hours of two cores, 25 MiB, 2,000 files; the same sets when made again and as committed",
+        bar="reference store: at most 2 hours of two cores, 25 MiB, 2,000 files; the same sets again and as committed",
         passed=from_nothing and seconds <= LONGEST and not differing and not others,
         value={
             "seconds": round(seconds),
