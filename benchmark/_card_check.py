@@ -228,11 +228,29 @@ def _schedule(name: str, value: Any) -> Mapping[str, Any] | None:
     return {part: float(number) if part == "learning_rate" else number for part, number in value.items()}
 
 
+def _training_parts() -> list[str]:
+    return ["train", *(f"train-{part}" for part in PARTS if part.startswith(("minus-", "half-")))]
+
+
 def _distilled_on(name: str, value: Any) -> str:
-    parts = [f"train-{part}" for part in PARTS if part.startswith(("minus-", "half-"))]
-    if value not in ("train", *parts):
+    if value not in _training_parts():
         raise _fail(name, value, "'train' or 'train-minus-holdout' (or another part: train-half-00, …)", "E309")
     return str(value)
+
+
+def _origin(name: str, value: Any) -> Mapping[str, Any] | None:
+    if value is None:
+        return None
+    by = value.get("by") if isinstance(value, Mapping) else None
+    parts = {"by"} if by == "method" else {"by", "sha256", "trained_on"} if by == "teacher" else None
+    if parts is None or set(value) != parts:
+        allowed = '{"by": "method"} or {"by": "teacher", "sha256": "…", "trained_on": "train"}'
+        raise _fail(name, value, allowed)
+    if by == "teacher":
+        _digest(f"{name}.sha256", value["sha256"])
+        if value["trained_on"] not in _training_parts():
+            raise _fail(f"{name}.trained_on", value["trained_on"], "'train' or a part of it", "E603")
+    return dict(value)
 
 
 def _classes(name: str, value: Any) -> tuple[int, ...] | None:
@@ -325,6 +343,7 @@ _CHECKS: dict[str, Any] = {
     "distilled_on": _distilled_on,
     "classes": _classes,
     "class_by_class": _flag,
+    "label_origin": _origin,
     "title": _text,
     "source": _link,
     "licence": _text,

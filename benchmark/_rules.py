@@ -78,6 +78,15 @@ def of_card(card: Card) -> Iterator[Problem]:
         yield Problem("E305", FILE, "the name of a device on some systems", "method", shown(card.method))
     if card.classes is not None:
         yield Problem("E610", FILE, "a set of some of the classes", "classes", shown(list(card.classes)), "null")
+    if card.labels.kind != "hard" and card.label_origin is None:
+        yield Problem(
+            "E603",
+            FILE,
+            "labels of rows of numbers, and no word of where they come from",
+            "label_origin",
+            "nothing",
+            fix='write {"by": "method"}, or {"by": "teacher", "sha256": "…", "trained_on": "train"}',
+        )
     if not card.licence.strip():
         yield Problem("E608", FILE, "no licence", "licence", "nothing", "text")
     latest = datetime.now(UTC).date() + timedelta(days=1)  # somewhere it is tomorrow already

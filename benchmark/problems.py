@@ -319,6 +319,13 @@ TABLE: Mapping[str, Explanation] = {
         "Images lie nearer to test images than real training images do. The set is looked at, not refused outright.",
         "say in `notes` how the images came about",
     ),
+    "E603": _row(
+        "labels that may know the test split",
+        "Labels can be made with test data, and no look at them tells. So labels that are no class ids come with a "
+        "statement: made by the method itself, or by a teacher, with the sha256 of its weights and the part of train "
+        "that it learned.",
+        'state "label_origin"; a teacher that saw anything but the training split cannot be used',
+    ),
     "E604": _row(
         "a set that is stored already under another name",
         "The same images and labels were handed in before by somebody else, or made by a baseline here; in another "

@@ -77,6 +77,8 @@ class Card:
     """The class ids that the set is of; None: all. A set of some is one of a family made step by step."""
     class_by_class: bool = False
     """Whether the images of a class do not depend on which other classes there are."""
+    label_origin: Mapping[str, Any] | None = None
+    """Where labels that are no class ids come from: `by` `method`, or `teacher` with its `sha256` and `trained_on`."""
     title: str = ""
     source: str = ""
     licence: str = ""
@@ -102,6 +104,8 @@ class Card:
         as_dicts = {name: dict(plain[name]) for name in ("cost", "made_with")}
         classes = None if self.classes is None else list(self.classes)
         claims = [dict(claim) for claim in self.claims]
+        if self.label_origin is None:  # as in the cards from before there was this field
+            del plain["label_origin"]
         return {"format": FORMAT, **plain, **parts, **as_dicts, "classes": classes, "claims": claims}
 
     @classmethod

@@ -103,6 +103,7 @@ def _facts(card: Card) -> list[Fact]:
         Fact("Decoder", _listed(card, "decoder")),
         Fact("Carried schedule", _listed(card, "schedule")),
         Fact("Made from", card.text("distilled_on")),
+        Fact("Labels come from", _listed(card, "label_origin")),
         Fact("Classes made apart", "yes" if card.fields.get("class_by_class") is True else ""),
         Fact("Source", source, safe_url(source)),
         Fact("Licence", card.text("licence")),

@@ -21,8 +21,8 @@ SetMaker = Callable[..., SyntheticSet]
 STATISTICS = datasets.facts("digits").statistics["dataset"]
 STANDARDIZED = {"kind": "standardized", "mean": list(STATISTICS.mean), "std": list(STATISTICS.std)}
 SOFT = np.eye(10, dtype=np.float32)
-PROBABILITIES = {"labels": {"kind": "probabilities"}}
-LOGITS = {"labels": {"kind": "logits"}}
+PROBABILITIES = {"labels": {"kind": "probabilities"}, "label_origin": {"by": "method"}}
+LOGITS = {"labels": {"kind": "logits"}, "label_origin": {"by": "method"}}
 TWO = {"images": np.concatenate([IMAGES, IMAGES[::-1]]), "labels": np.repeat(LABELS, 2)}
 INDICES: dict[str, Any] = {"decoder": {"name": "indices"}}
 

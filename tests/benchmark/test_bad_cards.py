@@ -14,6 +14,7 @@ from benchmark.store import Store
 from benchmark.submission import check, submit
 from tests.benchmark.bad_inputs import CARD, Spoil, card_text, check_refusal, fine, with_card
 
+TEACHER = {"by": "teacher", "sha256": "5" * 64, "trained_on": "train"}
 TODAY = datetime.now(UTC).date()
 BAD: dict[str, tuple[Spoil, str, str]] = {
     "30 a script for a name": (with_card(method="<script>alert(1)</script>"), "E301", "card.json:method"),
@@ -97,6 +98,13 @@ BAD: dict[str, tuple[Spoil, str, str]] = {
     "37 brackets": (with_card("[" * 16_000), "E306", "card.json"),
     "37 Latin-1": (with_card(card_text(title="é").encode().replace(b"\\u00e9", b"\xe9")), "E306", "card.json"),
     "6 no bytes": (with_card(""), "E103", "card.json"),
+    "59 a teacher of no known weights": (with_card(label_origin={"by": "teacher"}), "E307", "card.json:label_origin"),
+    "59 a teacher that is no file": (
+        with_card(label_origin=TEACHER | {"sha256": "x"}),
+        "E309",
+        "card.json:label_origin.sha256",
+    ),
+    "59 labels by somebody else": (with_card(label_origin={"by": []}), "E307", "card.json:label_origin"),
     "61 a card of 17 KiB": (with_card(notes="x" * 17 * 2**10), "E312", "card.json"),
     "61 a card of blanks": (with_card(card_text() + " " * 2**20), "E312", "card.json"),
     "38 a list": (with_card("[]"), "E307", "card.json"),

@@ -34,6 +34,10 @@ def shuffled() -> dict[str, Array]:
 STANDARDIZED = {"space": {"kind": "standardized", "mean": [0.3], "std": [0.2]}}
 
 
+TEACHER = {"by": "teacher", "sha256": "5" * 64, "trained_on": "train-minus-holdout"}
+SOFT = {"labels": {"kind": "probabilities"}, "label_origin": {"by": "method"}}
+
+
 @pytest.mark.parametrize(
     ("arrays", "card"),
     [
@@ -42,7 +46,7 @@ STANDARDIZED = {"space": {"kind": "standardized", "mean": [0.3], "std": [0.2]}}
         ({"images": np.rint(IMAGES * 255).astype(np.uint8)}, {}),
         ({"images": IMAGES.astype("f2")}, {}),
         ({"images": IMAGES + np.float32(0.3 / 255)}, {}),
-        ({"labels": np.eye(10, dtype=np.float32)}, {"labels": {"kind": "probabilities"}}),
+        ({"labels": np.eye(10, dtype=np.float32)}, SOFT),
     ],
     ids=["permuted", "standardized", "rounded to 8 bits", "float16", "shifted by a third of a level", "soft labels"],
 )
@@ -55,6 +59,23 @@ def test_a_set_of_somebody_else_in_another_form_is_4(
     with_tensors(**arrays, card={"method": "mine-now", **card})(copied)
     text = check_refusal(copied, stored, "E604", 4, "card.json:method")
     assert f"set {digest[:12]}" in text and "'by-hand', in another order or form" in text
+
+
+def test_soft_labels_of_no_stated_origin_are_4(stored: Path, tmp_path: Path) -> None:
+    arrays = {"labels": np.eye(10, dtype=np.float32) * np.float32(0.91) + np.float32(0.009)}
+    folder = fine(tmp_path / "my-set")
+    with_tensors(**arrays, card={**SOFT, "label_origin": None})(folder)
+    text = check_refusal(folder, stored, "E603", 4, "card.json:label_origin")
+    assert '{"by": "method"}' in text
+    told = fine(tmp_path / "told")
+    with_tensors(**arrays, card={**SOFT, "label_origin": TEACHER})(told)
+    assert submission.submit(told, Store(stored)).is_new
+
+
+def test_a_teacher_that_learned_more_than_train_is_4(stored: Path, tmp_path: Path) -> None:
+    folder = fine(tmp_path / "my-set")
+    with_card(label_origin=TEACHER | {"trained_on": "test"})(folder)
+    check_refusal(folder, stored, "E603", 4, "card.json:label_origin.trained_on")
 
 
 def test_a_set_that_only_resembles_another_is_taken(stored: Path, tmp_path: Path) -> None:
