@@ -130,7 +130,8 @@ def _dataset_title(card: Card) -> str:
 
 
 def _use(card: Card) -> list[str]:
-    tensor = expected_tensors(card.decoder.name)[0]
+    tensor, decoder = expected_tensors(card.decoder.name)[0], card.decoder.name
+    decoded = f"Training images are made of them by the decoder `{decoder}` (docs/synthetic_set.md of DistillBench)."
     return [
         "```python",
         "from safetensors.numpy import load_file",
@@ -139,6 +140,7 @@ def _use(card: Card) -> list[str]:
         f'{tensor}, labels = tensors["{tensor}"], tensors["labels"]',
         "```",
         "",
+        *([decoded, ""] if decoder not in ("identity", "indices") else []),
         "`card.json` says everything else, field by field. To score the set: `distillbench submit FOLDER`, then",
         "`distillbench evaluate DIGEST`.",
     ]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from benchmark import datasets, factorization
 from benchmark.convert import _space
 from benchmark.convert._parts import Parts
 from benchmark.convert._request import Request
-from benchmark.convert.layouts._found import Found
+from benchmark.convert.layouts._found import Array, Found
 from benchmark.datasets import DatasetFacts
-from benchmark.errors import UsageError
+from benchmark.errors import InvalidInput, UsageError
 from benchmark.space import Space
 
 __all__ = ["parts"]
+
+DIGITS = 6
+"""Of the decoder's options, which are part of the set's digest: machines differ in the last ones."""
 
 
 def parts(found: Found, request: Request, facts: DatasetFacts) -> Parts:
@@ -26,15 +31,8 @@ def parts(found: Found, request: Request, facts: DatasetFacts) -> Parts:
     if request.dtype == "uint8":
         raise UsageError("--dtype uint8: bases and styles are no pixels. Take float16 to halve them.")
     space = _bound(_declared(found, request, facts), facts)
-    mean, std = factorization.matching(space, facts)
-    dtype = np.dtype(request.dtype or "float32")
-    stored = {"bases": found.images, **(found.styles or {})}
-    tensors = {name: np.ascontiguousarray(array, dtype) for name, array in stored.items()}
-    rounded = (
-        (f"bases and styles rounded to {dtype}",)
-        if any(a.dtype.itemsize > dtype.itemsize for a in stored.values())
-        else ()
-    )
+    mean, std = (round(number, DIGITS) + 0.0 for number in factorization.matching(space, facts))  # and no -0.0
+    tensors, rounded = _floats({"bases": found.images, **(found.styles or {})}, request.dtype)
     n_styles = len(tensors["scale"])
     card = {
         "space": space.to_json(),
@@ -48,6 +46,18 @@ def parts(found: Found, request: Request, facts: DatasetFacts) -> Parts:
         "of the batches that HaBa's evaluation standardises",
     )
     return Parts(tensors, card, n_styles, (*remarks, *rounded))
+
+
+def _floats(stored: Mapping[str, Array], wanted: str) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """All arrays in one dtype, float16 where they came so, and a remark where that lost something."""
+    whole = next((name for name, array in stored.items() if array.dtype.kind != "f"), None)
+    if whole:
+        raise InvalidInput(f"{whole} holds {stored[whole].dtype}; bases and styles are floats, as they were learned.")
+    are_half = all(array.dtype == np.float16 for array in stored.values())
+    dtype = np.dtype(wanted or ("float16" if are_half else "float32"))
+    loses = any(array.dtype.itemsize > dtype.itemsize for array in stored.values())
+    tensors = {name: np.ascontiguousarray(array, dtype) for name, array in stored.items()}
+    return tensors, (f"bases and styles rounded to {dtype}",) if loses else ()
 
 
 def _declared(found: Found, request: Request, facts: DatasetFacts) -> Space:

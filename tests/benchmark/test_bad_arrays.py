@@ -227,6 +227,19 @@ def test_bases_and_styles_that_do_not_fit_are_3(stored: Path, tmp_path: Path, na
     check_refusal(folder, stored, code, 3)
 
 
+def test_styles_with_any_byte_changed_are_read_or_refused_and_never_a_bug(tmp_path: Path) -> None:
+    folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
+    styled()(folder)
+    file = folder / "tensors.safetensors"
+    whole = file.read_bytes()
+    for place in draw.integers(len(whole) - 400 * 4, len(whole), 60):  # the values of styles and labels
+        changed = bytearray(whole)
+        changed[place] ^= int(draw.integers(1, 256))
+        file.write_bytes(changed)
+        codes.add(judged(folder))
+    assert codes <= {"", "E201", "E202", "E214"}
+
+
 def test_a_picture_with_any_byte_changed_is_read_or_refused_and_never_a_bug(tmp_path: Path) -> None:
     folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
     coded(CODED)(folder)

@@ -207,6 +207,7 @@ def test_it_is_drawn_scanned_published_and_packed(make_set: SetMaker) -> None:
     assert drawn is not None and drawn == files["preview.png"]
     readme = files["README.md"].decode()
     assert "20 images that stand for" in readme and 'bases, labels = tensors["bases"], tensors["labels"]' in readme
+    assert "Training images are made of them by the decoder `hallucinator`" in readme
     assert synthetic.card.decoder.name in LEARNED
     whitened = made(make_set, space=Space("zca", variant="kornia", eps=0.1))
     assert preview.draw(whitened) is None and preview.draw(whitened, DIGITS) is not None

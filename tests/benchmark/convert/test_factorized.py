@@ -107,6 +107,9 @@ def test_half_precision_halves_the_bytes_and_bytes_are_refused(reading: Reading,
     whole = reading(*files, **STANDARDIZED).synthetic.ledger["total"]
     half = reading(*files, dtype="float16", **STANDARDIZED)
     assert half.synthetic.ledger["total"] - 20 == (whole - 20) / 2 and "rounded to float16" in half.remarks[-1]
+    smaller = [saved(tmp_path / "images_2.pt", torch.load(files[0]).half())]
+    smaller.append(saved(tmp_path / "styles_2.pt", {name: part.half() for name, part in torch.load(files[1]).items()}))
+    assert reading(*smaller, **STANDARDIZED).synthetic.digest == half.synthetic.digest, "kept as they come"
     with pytest.raises(UsageError, match="bases and styles are no pixels"):
         reading(*files, dtype="uint8", **STANDARDIZED)
     with pytest.raises(UsageError, match="--factor: bases are made into images by styles"):
@@ -142,6 +145,12 @@ def test_styles_of_another_size_than_the_bases_are_refused(reading: Reading, tmp
     large = [{**s, "scale": torch.ones(1, 3, 30, 30), "shift": torch.ones(1, 3, 30, 30)} for s in states()]
     with pytest.raises(InvalidInput, match=r"E214 .*'scale' has shape \(2, 3, 30, 30\).*need \(2, 3, 6, 6\)"):
         reading(run_of(tmp_path)[0], saved(tmp_path / "weights_best.pt", large), **STANDARDIZED)
+
+
+def test_bases_of_whole_numbers_are_not_guessed_at(reading: Reading, tmp_path: Path) -> None:
+    bases = saved(tmp_path / "images_1.pt", torch.ones(10, 1, 8, 8, dtype=torch.uint8))
+    with pytest.raises(InvalidInput, match=r"bases holds uint8; bases and styles are floats"):
+        reading(bases, run_of(tmp_path)[1], **STANDARDIZED)
 
 
 def test_one_half_of_the_pair_asks_for_the_other(reading: Reading, tmp_path: Path) -> None:

@@ -122,6 +122,19 @@ def test_nested_and_truncated_files_are_refused(reading: Reading, tmp_path: Path
             reading(tmp_path / "checkpoint_1", **HARD)
 
 
+def test_a_checkpoint_with_any_byte_changed_is_read_or_refused(tmp_path: Path, standardized: Array) -> None:
+    whole = saved(tmp_path / "checkpoint_1", checkpoint(standardized)).read_bytes()
+    draw, refused = np.random.default_rng(0), 0
+    for place in draw.integers(0, 200, 300):  # where shapes, dtypes and lengths are
+        changed = bytearray(whole)
+        changed[place] = int(draw.integers(0, 256))
+        try:
+            _flax_file.load(bytes(changed), "checkpoint_1")
+        except (InvalidInput, ValueError, msgpack.exceptions.UnpackException):
+            refused += 1
+    assert 50 < refused < 250
+
+
 def test_a_length_that_lies_costs_no_memory(reading: Reading, tmp_path: Path) -> None:
     """A header of 2 GiB of bytes, 4 billion keys or elements, and then nothing."""
     for lie in (b"\xc6\x7f\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x01"):
