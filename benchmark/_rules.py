@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import registry
 from benchmark._card_check import MEASURES
+from benchmark._set_check import expected_tensors
 from benchmark.errors import DistillBenchError
 from benchmark.refusals import Problem, plain, shown
 
@@ -123,8 +124,9 @@ def of_content(synthetic: SyntheticSet) -> Iterator[Problem]:
         if ours is not None and claim["value"] != ours:
             got, limit = shown(claim["value"]), f"{ours:,}"
             yield Problem("E310", FILE, f"{claim['metric']} is counted here", "claims", got, limit, "leave it out")
+    stored = expected_tensors(synthetic.card.decoder.name)[0]
     for name, tensor in synthetic.tensors.items():
-        if tensor.ndim and _is_constant(tensor):
+        if name in (stored, "labels") and tensor.ndim and _is_constant(tensor):
             what = "all labels are the same" if name == "labels" else "all images are the same"
             yield Problem("E212", "tensors.safetensors", what, name, f"{len(tensor):,} times the same")
 

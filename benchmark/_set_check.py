@@ -236,6 +236,7 @@ def _formations(card: Card) -> int:
 
 def _chunks(tensor: Array) -> Iterator[Array]:
     """Consecutive rows, about CHUNK values at a time."""
+    tensor = np.atleast_1d(tensor)
     rows = max(1, CHUNK // max(1, tensor[:1].size))
     return (tensor[start : start + rows] for start in range(0, len(tensor), rows))
 

@@ -26,7 +26,7 @@ MOST_BYTES = 25 * 2**20
 MOST_FILES = 2000
 """What the reference store may take in the repository."""
 PARTS = ("FORMAT", "sets", "made", "results", "status", "scans", FOLDER)
-LEARNED = ("identity",)
+LEARNED = ("hallucinator", "identity")
 """Decoders whose sets hold no real image as such."""
 REAL = "real"
 """Name of the file for trainings on real images alone."""

@@ -9,7 +9,7 @@ import io
 
 import numpy as np
 
-from benchmark import datasets
+from benchmark import datasets, factorization
 from benchmark.datasets import Dataset
 from benchmark.synthetic_set import Array, SyntheticSet, labels_array
 
@@ -47,9 +47,14 @@ def _pixels(synthetic: SyntheticSet, dataset: Dataset | None) -> Array | None:
         return images
     if space.kind == "zca" and space.variant == "kornia" and dataset is not None:
         space = space.bound(dataset)
-    if card.decoder.name != "identity" or (space.kind == "zca" and space.whitening is None):
+    if space.kind == "zca" and space.whitening is None:
         return None
-    images = synthetic.tensors["images"]
+    if card.decoder.name == "hallucinator":
+        images = factorization.of_set(synthetic, datasets.facts(card.dataset))
+    elif card.decoder.name == "identity":
+        images = synthetic.tensors["images"]
+    else:
+        return None
     if images.dtype == np.uint8:
         return images
     return np.rint(np.clip(space.to_pixel(images.astype(np.float32)), 0, 1) * 255).astype(np.uint8)

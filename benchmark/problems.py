@@ -196,10 +196,10 @@ TABLE: Mapping[str, Explanation] = {
         "convert it with numpy.asarray",
     ),
     "E214": _row(
-        "coded images that the decoder cannot read",
-        "The decoder that the card names cannot make the set's images: a picture of another size or codec, more images "
-        "than the dataset has, labels that do not match.",
-        "code the images as docs/synthetic_set.md says for this decoder",
+        "tensors that the decoder cannot read",
+        "The decoder that the card names cannot make the set's images: a picture of another size or codec, bases and "
+        "styles that do not fit each other, more images than the dataset has, labels that do not match.",
+        "store them as docs/synthetic_set.md says for this decoder",
     ),
     "E301": _row(
         "markup in a name",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmark import datasets
+from benchmark._set_check import expected_tensors
 from benchmark.synthetic_set import Card, SyntheticSet
 
 __all__ = ["front_matter", "readme"]
@@ -32,7 +33,7 @@ def readme(synthetic: SyntheticSet) -> str:
 
 def front_matter(synthetic: SyntheticSet) -> str:
     """The YAML block between lines of dashes: strings and lists of strings alone."""
-    card, n_images = synthetic.card, len(next(iter(synthetic.tensors.values())))
+    card, n_images = synthetic.card, len(synthetic.tensors["labels"])
     licence = re.sub(r"[\s_]+", "-", card.licence.strip().lower())
     fields: dict[str, str | list[str]] = {"pretty_name": card.title or f"{card.method} on {card.dataset}"}
     if LICENCES.fullmatch(licence):
@@ -119,9 +120,8 @@ def _labels(card: Card) -> str:
 
 
 def _count(synthetic: SyntheticSet) -> str:
-    name, stored = next(iter(sorted(synthetic.tensors.items())))
-    what = "numbers of real images" if name == "indices" else "images"
-    return f"{len(stored):,} {what}"
+    what = "numbers of real images" if "indices" in synthetic.tensors else "images"
+    return f"{len(synthetic.tensors['labels']):,} {what}"
 
 
 def _dataset_title(card: Card) -> str:
@@ -130,7 +130,8 @@ def _dataset_title(card: Card) -> str:
 
 
 def _use(card: Card) -> list[str]:
-    tensor = "indices" if card.decoder.name == "indices" else "images"
+    tensor, decoder = expected_tensors(card.decoder.name)[0], card.decoder.name
+    decoded = f"Training images are made of them by the decoder `{decoder}` (docs/synthetic_set.md of DistillBench)."
     return [
         "```python",
         "from safetensors.numpy import load_file",
@@ -139,6 +140,7 @@ def _use(card: Card) -> list[str]:
         f'{tensor}, labels = tensors["{tensor}"], tensors["labels"]',
         "```",
         "",
+        *([decoded, ""] if decoder not in ("identity", "indices") else []),
         "`card.json` says everything else, field by field. To score the set: `distillbench submit FOLDER`, then",
         "`distillbench evaluate DIGEST`.",
     ]

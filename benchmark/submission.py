@@ -84,7 +84,7 @@ def submit(folder: str | Path, store: Store, new_version: bool = False) -> Recei
     """
     synthetic = check(folder, store, new_version)
     raise_for(list(_links(store.root)))
-    drawn = preview.draw(synthetic) if synthetic.card.decoder.name == "identity" else None
+    drawn = preview.draw(synthetic) if synthetic.card.decoder.name != "indices" else None
     with coded_faults(str(store.root)):
         is_new = store.add_set(synthetic, drawn)
     return Receipt(synthetic.digest, synthetic.card.method, synthetic.card.track, synthetic.ledger, is_new)

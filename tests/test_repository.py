@@ -103,7 +103,7 @@ def code_in(page: str) -> str:
 def dependencies() -> set[str]:
     """What the rooms need, and what their extras need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [*project["optional-dependencies"]["dask"], *project["optional-dependencies"]["hub"]]
+    extras = [line for extra in ("dask", "flax", "hub") for line in project["optional-dependencies"][extra]]
     declared = [*project["dependencies"], *extras]
     return {re.split(r"[<>=!~\[; ]", line)[0] for line in declared}
 

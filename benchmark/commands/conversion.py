@@ -38,9 +38,9 @@ _DESCRIBING = ("title", "source", "licence", "contributor")
 def convert(files: tuple[str, ...], out: str, as_json: bool, store: str | None, **named: Any) -> None:
     """Turn the FILES that a method's own code wrote into a set folder.
 
-    Reads what DC, DSA, DM, DataDAM, MTT, TESLA, FTD, DATM, IDC, DREAM, KIP, RFAD, FRePo, SRe2L and RDED write, and bare
-    numpy and torch arrays (docs/convert.md). What the files do not say is asked for. They are opened in a process with
-    limits, tensors only; nothing in them is executed.
+    Reads what DC, DSA, DM, DataDAM, MTT, TESLA, FTD, DATM, HaBa, IDC, DREAM, KIP, RFAD, FRePo, RCIG, SRe2L and RDED
+    write, and bare numpy and torch arrays (docs/convert.md). What the files do not say is asked for. They are opened in
+    a process with limits, tensors only; nothing in them is executed.
 
     \b
     Examples:
@@ -77,8 +77,9 @@ def _tell(converted: Any, place: str, out: str, as_json: bool) -> None:
         click.echo(f"note: {remark}", err=True)
     for problem in [*_rules.of_card(synthetic.card), *_rules.of_content(synthetic)]:
         click.echo(f"before you submit: {problem.line()}", err=True)
-    images = synthetic.tensors["images"]
+    name = "bases" if "bases" in synthetic.tensors else "images"
+    stored = synthetic.tensors[name]
     what = (
-        f"{len(images)} images {images.dtype}, {synthetic.card.space.kind} space, {synthetic.card.labels.kind} labels"
+        f"{len(stored)} {name} {stored.dtype}, {synthetic.card.space.kind} space, {synthetic.card.labels.kind} labels"
     )
     click.echo(f"{what}, {row['bytes']:,} bytes. Next: distillbench submit {out}", err=True)

@@ -69,6 +69,10 @@ def _arrays(content: bytes, name: str, kind: str) -> Any:
         return _guards.npz_arrays(content, name)
     if kind == "safetensors":
         return tensor_file.parse(content, name)
+    if kind == "flax":
+        from benchmark.convert import _flax_file
+
+        return _flax_file.load(content, name)
     from benchmark.convert import _torch_file
 
     return _torch_file.load(content, name, zipped=kind == "torch")

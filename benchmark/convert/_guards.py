@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import tokenize
 import zipfile
 from typing import Any
@@ -26,11 +27,13 @@ RATIO = 100
 """How far a compressed array may shrink; distilled images shrink to a half at best, bombs a thousandfold."""
 TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How torch.save began its files before 1.6: a pickle of its magic number."""
+FLAX = re.compile(rb"(?:[\x81-\x8f]|\xde..|\xdf....)(?:[\xa1-\xbf]|\xd9.)[A-Za-z_]", re.DOTALL)
+"""How msgpack begins a dict with names for keys. No length of a safetensors header has a letter in these places."""
 PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
 def kind_of(content: bytes, name: str) -> str:
-    """`torch`, `torch-legacy`, `npz`, `npy` or `safetensors`, by content; raises InvalidInput for anything else."""
+    """`torch`, `torch-legacy`, `npz`, `npy`, `flax` or `safetensors`, by content; raises InvalidInput for others."""
     if not content:
         raise InvalidInput(f"{name} is empty. Fix: copy it again.")
     if content[:4] == b"PK\x03\x04":
@@ -38,6 +41,8 @@ def kind_of(content: bytes, name: str) -> str:
         return "torch" if any(member.rpartition("/")[2] == "data.pkl" for member in names) else "npz"
     if content.startswith(b"\x93NUMPY"):
         return "npy"
+    if FLAX.match(content):
+        return "flax"
     if content[8:9] == b"{":
         return "safetensors"
     if content.startswith(TORCH_LEGACY):
@@ -55,7 +60,7 @@ def _what_else(content: bytes) -> str:
         return "is a web page or a git-lfs pointer, not the file itself. Fix: download it again."
     if content.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         return "is a single image. Fix: name the folder whose sub-folders are the classes."
-    return "is no file of torch, numpy or safetensors. See docs/convert.md for what is read."
+    return "is no file of torch, numpy, safetensors or flax. See docs/convert.md for what is read."
 
 
 def _members(content: bytes, name: str) -> list[zipfile.ZipInfo]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmark import __version__, datasets, durable, tensor_file
-from benchmark.convert import _fit, _sandbox, _space, layouts
+from benchmark.convert import _fit, _sandbox, _space, _styled, layouts
+from benchmark.convert._parts import Parts
 from benchmark.convert._request import Request
 from benchmark.convert.layouts._found import Array, Found
 from benchmark.datasets import DatasetFacts
@@ -38,31 +39,38 @@ def convert(files: Sequence[str | Path], request: Request) -> Converted:
     facts = _facts(request.dataset)
     loaded = _sandbox.load([Path(file).expanduser() for file in files], facts.shape)
     found = layouts.find(loaded, request)
-    images, shaped = _fit.images_of(found.images, facts)
-    images, space, spaced = _in_space(images, found, request, facts)
-    images, space, stored = _as_dtype(images, space, request.dtype)
     labels, kind, labelled = _fit.labels_of(found.labels, request, facts)
-    factor = _factor(found, request)
+    parts = (_plain if found.styles is None else _styled.parts)(found, request, facts)
     card = {
         "format": 1,
         "dataset": facts.name,
         "dataset_digest": facts.digest,
-        "space": space.to_json(),
         "labels": {"kind": kind, "temperature": request.temperature},
         "schedule": _schedule(found, request),
-        **_described(found, request, spaced),
+        **_described(found, request, parts.remarks),
+        **parts.card,
     }
+    tensors = {**parts.tensors, "labels": np.concatenate([labels] * parts.copies)}
+    synthetic = SyntheticSet(tensors, Card.from_json(card))
+    synthetic.validate()
+    return Converted(synthetic, found.layout, (*found.remarks, *parts.remarks, *labelled))
+
+
+def _plain(found: Found, request: Request, facts: DatasetFacts) -> Parts:
+    """Of images that are stored as they are, or hold formations."""
+    images, shaped = _fit.images_of(found.images, facts)
+    images, space, spaced = _in_space(images, found, request, facts)
+    images, space, stored = _as_dtype(images, space, request.dtype)
+    factor = _factor(found, request)
+    card: dict[str, Any] = {"space": space.to_json()}
     if factor > 1:
         card["decoder"] = {"name": "multi-formation", "options": {"factor": factor}}
-        labels = np.concatenate([labels] * factor**2)
-    synthetic = SyntheticSet({"images": images, "labels": labels}, Card.from_json(card))
-    synthetic.validate()
-    return Converted(synthetic, found.layout, (*found.remarks, *shaped, *spaced, *stored, *labelled))
+    return Parts({"images": images}, card, factor**2, (*shaped, *spaced, *stored))
 
 
-def _described(found: Found, request: Request, spaced: tuple[str, ...]) -> dict[str, Any]:
+def _described(found: Found, request: Request, remarks: tuple[str, ...]) -> dict[str, Any]:
     """The card's fields that change no training; a space that was kept against the measurement is noted."""
-    doubts = [remark for remark in spaced if "kept as declared" in remark]
+    doubts = [remark for remark in remarks if "kept as declared" in remark]
     card = {
         "method": request.method,
         "ipc": request.ipc,
@@ -96,8 +104,8 @@ def _in_space(
         )
     chosen = _space.declared(text, facts)
     remarks = _space.check(chosen, text, measured, request.as_declared)
-    if chosen.space.kind == "zca":
-        remarks += ("whitened sets are stored and listed, but not trained on here yet (docs/convert.md)",)
+    if chosen.space.kind == "zca" and chosen.space.variant != "kornia":
+        remarks += (f"sets whitened as {text} are stored and listed, but not trained on (docs/convert.md)",)
     return (images / np.float32(chosen.divisor) if chosen.divisor != 1 else images), chosen.space, remarks
 
 

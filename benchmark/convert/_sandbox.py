@@ -31,7 +31,7 @@ class Loaded:
     name: str
     """Its file name, or the folder's."""
     kind: str
-    """`torch`, `torch-legacy`, `npz`, `npy`, `safetensors` or `folder`."""
+    """`torch`, `torch-legacy`, `npz`, `npy`, `flax`, `safetensors` or `folder`."""
     content: Any
     """Nested dicts, lists, plain values and arrays."""
 

@@ -22,7 +22,7 @@ from benchmark.datasets import DatasetFacts
 from benchmark.errors import InvalidInput, UsageError
 from benchmark.space import PIXEL, Space
 
-__all__ = ["Declared", "Measured", "check", "declared", "measure"]
+__all__ = ["FORMS", "Declared", "Measured", "check", "declared", "measure"]
 
 Array = npt.NDArray[Any]
 EPS = 0.1

@@ -181,6 +181,65 @@ def test_a_picture_that_its_decoder_cannot_read_is_3(stored: Path, tmp_path: Pat
     check_refusal(folder, stored, "E214", 3)
 
 
+def styled(**changes: Any) -> Spoil:
+    """Bases under two styles of one channel, with some tensors changed."""
+    draw = np.random.default_rng(0)
+    shapes = {"enc_weight": (2, 1, 1, 3, 3), "enc_bias": (2, 1), "scale": (2, 1, 6, 6), "shift": (2, 1, 6, 6)}
+    shapes |= {"dec_weight": (2, 1, 1, 3, 3), "dec_bias": (2, 1)}
+    parts: dict[str, Any] = {name: draw.normal(size=shape).astype("f4") for name, shape in shapes.items()}
+    card = {"decoder": {"name": "hallucinator"}, "space": STANDARDIZED, "ipc": None, **changes.pop("card", {})}
+    known = {"images": None, "bases": IMAGES, "labels": np.tile(LABELS, 2), **parts}
+    return with_tensors(card=card, **{**known, **changes})
+
+
+STYLES: dict[str, tuple[Spoil, str]] = {
+    "labels of the bases alone": (styled(labels=LABELS), "E214"),
+    "maps of another size": (styled(scale=np.ones((2, 1, 8, 8), np.float32)), "E214"),
+    "a third style's bias": (styled(dec_bias=np.ones((3, 1), np.float32)), "E214"),
+    "bases as bytes": (styled(bases=(IMAGES * 255).astype(np.uint8)), "E214"),
+    "a scalar": (styled(shift=np.float32(1).reshape(())), "E214"),
+    "styles that give one grey": (
+        styled(dec_weight=np.zeros((2, 1, 1, 3, 3), np.float32), dec_bias=np.ones((2, 1), "f4")),
+        "E214",
+    ),
+    "images per class": (styled(card={"ipc": 1}), "E214"),
+    "a scale of pixels": (styled(card={"decoder": {"name": "hallucinator", "options": {"std": 0.1}}}), "E214"),
+    "an option of text": (styled(card={"decoder": {"name": "hallucinator", "options": {"std": "1"}}}), "E214"),
+    "an option that there is not": (styled(card={"decoder": {"name": "hallucinator", "options": {"x": 1}}}), "E307"),
+    "no styles": (styled(scale=None), "E110"),
+    "images beside the bases": (styled(images=IMAGES), "E110"),
+    "infinity in a style": (styled(shift=np.full((2, 1, 6, 6), np.inf, np.float32)), "E201"),
+    "one base for all": (styled(bases=np.repeat(IMAGES[:1], 10, axis=0)), "E212"),
+    "more labels than training images": (styled(labels=np.tile(LABELS, 200)), "E209"),
+}
+
+
+def test_bases_and_styles_that_fit_are_fine(tmp_path: Path) -> None:
+    folder = fine(tmp_path / "my-set")
+    styled()(folder)
+    assert judged(folder) == ""
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_bases_and_styles_that_do_not_fit_are_3(stored: Path, tmp_path: Path, name: str) -> None:
+    folder, (spoil, code) = fine(tmp_path / "my-set"), STYLES[name]
+    spoil(folder)
+    check_refusal(folder, stored, code, 3)
+
+
+def test_styles_with_any_byte_changed_are_read_or_refused_and_never_a_bug(tmp_path: Path) -> None:
+    folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
+    styled()(folder)
+    file = folder / "tensors.safetensors"
+    whole = file.read_bytes()
+    for place in draw.integers(len(whole) - 400 * 4, len(whole), 60):  # the values of styles and labels
+        changed = bytearray(whole)
+        changed[place] ^= int(draw.integers(1, 256))
+        file.write_bytes(changed)
+        codes.add(judged(folder))
+    assert codes <= {"", "E201", "E202", "E214"}
+
+
 def test_a_picture_with_any_byte_changed_is_read_or_refused_and_never_a_bug(tmp_path: Path) -> None:
     folder, draw, codes = fine(tmp_path / "my-set"), np.random.default_rng(0), set()
     coded(CODED)(folder)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmark.convert._request import Request
 from benchmark.convert._sandbox import Loaded
-from benchmark.convert.layouts import experiments, formations, kernel, named, pictures, refused, separate
+from benchmark.convert.layouts import experiments, factorized, formations, kernel, named, pictures, refused, separate
 from benchmark.convert.layouts._found import Found, Layout
 from benchmark.errors import InvalidInput
 
@@ -20,6 +20,7 @@ LAYOUTS: tuple[Layout, ...] = (
     experiments.LAYOUT,
     formations.LAYOUT,
     separate.LAYOUT,
+    factorized.LAYOUT,
     kernel.LAYOUT,
     named.LAYOUT,
     pictures.LAYOUT,

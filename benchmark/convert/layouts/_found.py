@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ class Found:
     has_formations: bool = False
     """Whether images of this layout may hold several smaller ones, so that a factor must be named."""
     remarks: tuple[str, ...] = ()
+    styles: Mapping[str, Array] | None = None
+    """Of bases and styles: the styles' arrays (S, …) by the names of the decoder `hallucinator`; images are bases."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """Layouts that are recognised and refused with the reason, so that nobody looks for the mistake elsewhere.
 
-HaBa (bases and style networks): no registered decoder is its hallucinator, and every image under every style, baked in
-as plain images, would count many times the bytes of the method, while HaBa's own evaluation also standardises each
-batch, which no recipe here does. Dataset Distillation (Wang et al.): ordered steps with a learning rate each, made for
-one initialisation. Trajectories of MTT: networks, not images.
+Weights of networks other than HaBa's styles: no decoder here is their generator, and its images, baked in as plain
+images, would count many times the bytes of the method. Dataset Distillation (Wang et al.): ordered steps with a
+learning rate each, made for one initialisation. Trajectories of MTT: networks, not images.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 
 from benchmark.convert._request import Request
 from benchmark.convert._sandbox import Loaded
+from benchmark.convert.layouts import factorized
 from benchmark.convert.layouts._found import Found, Layout, is_array, is_images
 from benchmark.errors import InvalidInput
 
@@ -45,11 +45,11 @@ def _is_trajectories(value: Any) -> bool:
 
 def _reason(files: Sequence[Loaded]) -> str:
     for file in files:
-        if _is_weights(file.content):
+        if _is_weights(file.content) and not factorized.looks_like_styles(file.content):
             return (
-                "holds the weights of networks: HaBa's styles, or a generator. There is no decoder for them here, and "
-                "baked into images they would count far more bytes than your method stores. Fix: add a decoder "
-                "(benchmark/decoders/), or hand in the decoded images as a set of their own size."
+                "holds the weights of networks, such as a generator, but not HaBa's styles. There is no decoder for "
+                "them here, and baked into images they would count far more bytes than your method stores. Fix: add a "
+                "decoder (benchmark/decoders/), or hand in the decoded images as a set of their own size."
             )
         if isinstance(file.content, list) and file.content and _is_steps(file.content):
             return (
@@ -71,4 +71,4 @@ def _read(files: Sequence[Loaded], request: Request) -> Found:
     raise InvalidInput(f"{', '.join(file.name for file in files)}: {_reason(files)}")
 
 
-LAYOUT = Layout("refused with the reason: HaBa, Dataset Distillation, MTT's buffers", _recognises, _read)
+LAYOUT = Layout("refused with the reason: other networks, Dataset Distillation, MTT's buffers", _recognises, _read)

@@ -18,7 +18,7 @@ from benchmark.convert._sandbox import Loaded
 from benchmark.convert.layouts._found import Array, Found, Layout, is_array, is_images
 from benchmark.errors import InvalidInput, UsageError
 
-__all__ = ["LAYOUT"]
+__all__ = ["LAYOUT", "by_role", "joined", "learning_rate"]
 
 INVERTED = re.compile(r"images_zca")
 
@@ -35,24 +35,25 @@ def _role(file: Loaded) -> str:
     return "images" if is_images(file.content) else ""
 
 
-def _by_role(files: Sequence[Loaded]) -> dict[str, list[Loaded]]:
+def by_role(files: Sequence[Loaded]) -> dict[str, list[Loaded]]:
+    """Files by what they hold: `images`, `labels`, `rate`, or the empty name."""
     return {role: [file for file in files if _role(file) == role] for role in ("images", "labels", "rate", "")}
 
 
 def _recognises(files: Sequence[Loaded]) -> bool:
-    by_role = _by_role(files)
-    return bool(by_role["images"]) and not by_role[""] and all(file.kind != "folder" for file in files)
+    roles = by_role(files)
+    return bool(roles["images"]) and not roles[""] and all(file.kind != "folder" for file in files)
 
 
 def _read(files: Sequence[Loaded], request: Request) -> Found:
-    by_role = _by_role(files)
-    if not by_role["labels"]:
+    roles = by_role(files)
+    if not roles["labels"]:
         raise UsageError(
-            f"{by_role['images'][0].name} holds images without labels. Name the file of the labels too: "
+            f"{roles['images'][0].name} holds images without labels. Name the file of the labels too: "
             "distillbench convert images_best.pt labels_best.pt …"
         )
-    images, labels = _joined(by_role["images"], "images"), _joined(by_role["labels"], "labels")
-    inverted = [file.name for file in by_role["images"] if INVERTED.search(file.name)]
+    images, labels = joined(roles["images"], "images"), joined(roles["labels"], "labels")
+    inverted = [file.name for file in roles["images"] if INVERTED.search(file.name)]
     remarks = (f"{inverted[0]} is what MTT inverts its whitening into: pixels",) if inverted else ()
     return Found(
         "MTT, TESLA, FTD, DATM (images and labels in files of their own)",
@@ -60,12 +61,12 @@ def _read(files: Sequence[Loaded], request: Request) -> Found:
         labels,
         space="pixel" if inverted else "",
         usual="standardized images (of CIFAR-100 by the numbers of CIFAR-10), or zca:kornia where it ran with --zca",
-        learning_rate=_rate(by_role["rate"]),
+        learning_rate=learning_rate(roles["rate"]),
         remarks=remarks,
     )
 
 
-def _joined(files: Sequence[Loaded], what: str) -> Array:
+def joined(files: Sequence[Loaded], what: str) -> Array:
     """One array of a file, or of numbered parts in their order; several states of a run are no parts."""
     if len(files) == 1:
         array: Array = files[0].content
@@ -89,7 +90,8 @@ def _numbered(files: Sequence[Loaded], what: str) -> Mapping[int, Loaded]:
     return found
 
 
-def _rate(files: Sequence[Loaded]) -> float | None:
+def learning_rate(files: Sequence[Loaded]) -> float | None:
+    """The rate that the one file of this role holds, if there is one; raises UsageError or InvalidInput."""
     if len(files) > 1:
         raise UsageError(f"several files hold a learning rate: {', '.join(file.name for file in files)}. Name one.")
     if not files:

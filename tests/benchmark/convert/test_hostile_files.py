@@ -205,7 +205,7 @@ def test_links_in_a_folder_of_pictures_are_refused(reading: Reading, tmp_path: P
         (b"version https://git-lfs.github.com/spec/v1\n", "git-lfs pointer"),
         (b"\x89PNG\r\n\x1a\n", "is a single image. Fix: name the folder"),
         (b"PK\x03\x04" + b"\0" * 40, "is truncated or damaged"),
-        (b"anything else", "is no file of torch, numpy or safetensors"),
+        (b"anything else", "is no file of torch, numpy, safetensors or flax"),
     ],
 )
 def test_what_else_a_file_may_be_is_said(content: bytes, message: str) -> None:

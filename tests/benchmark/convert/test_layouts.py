@@ -132,7 +132,7 @@ def test_kip_is_turned_and_its_labels_become_ids(reading: Reading, tmp_path: Pat
     np.testing.assert_array_equal(labels, IDS)
     assert found.synthetic.card.space.to_json() == {"kind": "zca", "variant": "kip", "eps": 0.1}
     assert "labels: centred one-hot rows become class ids, losslessly" in found.remarks
-    assert any("not trained on here yet" in remark for remark in found.remarks)
+    assert any("stored and listed, but not trained on" in remark for remark in found.remarks)
 
 
 def test_frepo_and_rfad_have_learned_labels_of_any_size(reading: Reading, tmp_path: Path, standardized: Array) -> None:
@@ -200,10 +200,11 @@ def test_bare_arrays(reading: Reading, tmp_path: Path, pixels: Array) -> None:
 
 def test_what_has_no_decoder_is_refused_with_the_reason(reading: Reading, tmp_path: Path, pixels: Array) -> None:
     bases = saved(tmp_path / "images_best.pt", torch.from_numpy(pixels))
-    style = {"enc.weight": torch.ones(3, 1, 3, 3), "scale": torch.ones(1, 3, 6, 6), "dec.0.bias": torch.ones(1)}
-    styles = saved(tmp_path / "weights_best.pt", [style] * 5)
-    with pytest.raises(InvalidInput, match=r"HaBa's styles, or a generator. There is no decoder for them"):
-        reading(bases, styles)
+    generator = saved(
+        tmp_path / "weights_best.pt", [{"enc.weight": torch.ones(3, 1, 3, 3), "0.bias": torch.ones(3)}] * 5
+    )
+    with pytest.raises(InvalidInput, match=r"such as a generator, but not HaBa's styles. There is no decoder for them"):
+        reading(bases, generator)
     steps = saved(tmp_path / "results.pth", [(torch.from_numpy(pixels), torch.from_numpy(IDS), torch.tensor(0.02))] * 3)
     with pytest.raises(InvalidInput, match="ordered steps with a learning rate each"):
         reading(steps)

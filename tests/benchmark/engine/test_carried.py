@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import datasets, engine, keys, recipe
+from benchmark import datasets, engine, keys, recipe, registry
 from benchmark.recipe import Recipe
 from benchmark.run import Run
 from benchmark.space import Space
@@ -84,6 +84,12 @@ def test_a_whitened_set_is_trained_on_as_it_is_and_tested_on_whitened_images(mat
     expected = space.from_pixel(datasets.load("digits").test.images.astype(np.float32) / 255)
     assert np.allclose(test.images.numpy(), expected, atol=1e-5)
     assert sum(scored(materials, training(stored, recipe.load("standard-v1-lite")))) > 400  # of 797; 80 by chance
+
+
+@pytest.mark.parametrize("name", registry.names("recipe"))
+def test_every_recipe_trains_on_a_whitened_set(materials: engine.Materials, name: str) -> None:
+    stored, _ = whitened(materials)
+    assert len(scored(materials, training(stored, recipe.load(name).vary(epochs=1, min_steps=0)))) == 10
 
 
 def test_real_images_beside_a_whitened_set_are_whitened_too(materials: engine.Materials) -> None:
