@@ -24,6 +24,7 @@ _DESCRIBING = ("title", "source", "licence", "contributor")
 @click.option("--as-declared", is_flag=True, help="Keep --space though the numbers resemble another; the card says so.")
 @click.option("--labels", type=click.Choice(["hard", "probabilities", "logits"]), help="What rows of labels are.")
 @click.option("--temperature", type=float, default=1.0, help="Of --labels logits. Default: 1.")
+@click.option("--labels-by", help="Who made such rows: `method`, or a teacher on train, by the sha256 of its weights.")
 @click.option("--index", type=click.IntRange(0), help="Which set of a file that holds several, from 0.")
 @click.option("--factor", type=click.IntRange(1, 16), help="Formations on a side of an image (IDC); 1: none.")
 @click.option("--learning-rate", type=float, help="The learned one, where the files lack it.")
@@ -54,12 +55,18 @@ def convert(files: tuple[str, ...], out: str, as_json: bool, store: str | None, 
     open_store(store, named.pop("plugins"))
     conversion.check_new(out)
     card = {name: named.pop(name) for name in _DESCRIBING}
-    card |= {"distil_seed": named.pop("seed")}
+    card |= {"distil_seed": named.pop("seed"), "label_origin": _origin(named.pop("labels_by"))}
     described = {name: value for name, value in card.items() if value is not None}
     named["labels"], named["space"], named["dtype"] = (named[name] or "" for name in ("labels", "space", "dtype"))
     converted = conversion.convert(files, conversion.Request(card=described, **named))
     place = conversion.write(converted, out)
     _tell(converted, str(place), out, as_json)
+
+
+def _origin(maker: str | None) -> dict[str, str] | None:
+    if not maker or maker == "method":
+        return {"by": maker} if maker else None
+    return {"by": "teacher", "sha256": maker, "trained_on": "train"}
 
 
 def _tell(converted: Any, place: str, out: str, as_json: bool) -> None:

@@ -61,6 +61,22 @@ def test_what_submit_will_ask_for_is_said_before(in_process: None, run: Run, pix
     assert asked == ["E609", "E608", "E212"]
 
 
+def test_where_soft_labels_come_from_reaches_the_card(
+    in_process: None, run: Run, pixels: Array, tmp_path: Path
+) -> None:
+    rows = np.full((10, 10), 0.05) + np.eye(10) / 2
+    np.savez(tmp_path / "mine.npz", images=pixels, labels=rows)
+    soft = ("mine.npz", "--space", "pixel", "--labels", "probabilities", "--licence", "MIT")
+    assert "before you submit: E603 card.json:label_origin" in run(*soft)[2]
+    for n, (maker, origin) in enumerate(
+        {"method": {"by": "method"}, "5" * 64: {"by": "teacher", "sha256": "5" * 64, "trained_on": "train"}}.items()
+    ):
+        code, _, err = run(*soft, "--labels-by", maker, "--out", f"told-{n}")
+        assert code == 0 and "before you submit" not in err
+        assert read_set_folder(f"told-{n}").card.label_origin == origin
+    assert run(*soft, "--labels-by", "me", "--out", "other")[0] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
