@@ -65,11 +65,12 @@ on_cluster = click.option("--scheduler", metavar="ADDRESS", help="Let a Dask clu
 on_device = click.option("--device", default="auto", help="auto (default), cpu, cuda or cuda:N.")
 
 
-def open_store(store: str | None, plugins: Iterable[str]) -> Store:
+def open_store(store: str | None, plugins: Iterable[str], alone: bool = False) -> Store:
+    """The store that a command is to use; `alone`: without those that it would read through to."""
     from benchmark.store import Store
 
     root, *fallbacks = store_places(store, plugins)
-    return Store(root, fallbacks)
+    return Store(root, () if alone else fallbacks)
 
 
 def store_places(store: str | None, plugins: Iterable[str]) -> list[Path]:

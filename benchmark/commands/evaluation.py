@@ -41,14 +41,14 @@ __all__ = ["demo", "distill", "evaluate"]
 def demo(out: str | None, as_json: bool, store: str | None, plugins: tuple[str, ...], **named: Any) -> None:
     """Make, score and show every baseline on digits.
 
-    Runs benchmark/plans/demo.toml, writes the result tables, builds the site and prints the main table. Killed at any
-    moment and started again, it goes on where it was.
+    Runs benchmark/plans/demo.toml, writes the result tables, builds the site and prints the main table. Takes nothing
+    from artifacts/reference. Killed at any moment and started again, it goes on where it was.
 
     \b
     Example:
       distillbench demo
     """
-    opened = open_store(store, plugins)
+    opened = open_store(store, plugins, alone=True)  # nothing is taken from what ships: it shows the work being done
     report = carry_out(runner_of(opened, {**named, "device": "auto"}), _requests.plan_of("demo"))
     build_site(opened, out, as_json)
     finish(report)
