@@ -1,7 +1,7 @@
 """Takes the pictures of docs/images: `python -m tests.leaderboard.screenshots STORE [FOLDER]`.
 
-The main pages of a store's site at 320 and 1280 pixels, light and dark, as PNG files with few colours. The store of
-`distillbench demo` is what the pictures in the repository show.
+The main pages of a store's site at 320 and 1280 pixels, light and dark, as PNG files with few colours. The pictures in
+the repository show `artifacts/reference`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def pages(site: Path) -> dict[str, str]:
         "entry": (site / "entry" / f"{entries[0]}.html").as_uri(),
         "method": dm.as_uri(),
         "explore": (site / "explore.html").as_uri(),
+        "figures": (site / "figures.html").as_uri(),
         "compare": f"{(site / 'compare.html').as_uri()}#{states}",
     }
 
