@@ -1,12 +1,16 @@
 """The reference store: built by one command within two hours on two cores, small enough, the same sets every time.
 
-A run that was killed goes on, but only one from an empty store tells how long it takes; the finding says which it was.
+A run that was killed goes on; the seconds of all its sittings count, from an empty store on.
 Every set is made once more in another empty store and compared with the first and with what is committed.
 """
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from benchmark import packing, plan
 from benchmark.runner import Runner
@@ -17,17 +21,28 @@ LONGEST = 7200.0
 """Seconds on two cores."""
 
 
+@contextmanager
+def _sitting(file: Path) -> Iterator[list[float]]:
+    """The seconds of all sittings so far, this one added at its end, whatever that is."""
+    sittings: list[float] = json.loads(file.read_text()) if file.exists() else []
+    started = time.perf_counter()
+    try:
+        yield sittings
+    finally:
+        sittings.append(time.perf_counter() - started)
+        file.write_text(json.dumps(sittings))
+
+
 def measure(bench: Bench) -> Finding:
     bench.data("cifar10")
     store, chosen = Store(bench.folder / "reference"), plan.load("reference")
-    from_nothing = not store.set_digests()
-    runner, started = Runner(store, "auto"), time.perf_counter()
-    runner.make(chosen.made)
-    report = runner.evaluate(chosen.jobs)
-    if report.problems:
-        raise RuntimeError("; ".join(report.problems[:5]))
-    packed = packing.pack(store, bench.folder / "reference-packed")
-    seconds = time.perf_counter() - started
+    with _sitting(bench.folder / "reference-seconds.json") as sittings:
+        runner = Runner(store, "auto")
+        runner.make(chosen.made)
+        report = runner.evaluate(chosen.jobs)
+        if report.problems:
+            raise RuntimeError("; ".join(report.problems[:5]))
+        packed = packing.pack(store, bench.folder / "reference-packed")
     made = set(store.set_digests())
     again = Store(bench.folder / "reference-again")
     Runner(again, "auto").make(chosen.made)
@@ -36,10 +51,10 @@ def measure(bench: Bench) -> Finding:
     others = set(shipped) - made
     return Finding(
         bar="reference store: at most 2 hours of two cores, 25 MiB, 2,000 files; the same sets again and as committed",
-        passed=from_nothing and seconds <= LONGEST and not differing and not others,
+        passed=sum(sittings) <= LONGEST and not differing and not others,
         value={
-            "seconds": round(seconds),
-            "from_nothing": from_nothing,
+            "seconds": round(sum(sittings)),
+            "sittings": [round(seconds) for seconds in sittings],
             "sets": packed.n_sets,
             "outcomes": packed.n_outcomes,
             "outcomes_with_arrays_left_out": packed.n_left_out,
