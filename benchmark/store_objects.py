@@ -34,7 +34,7 @@ LAYOUT = {
     "made": r"made/(?P<ab>[0-9a-f]{2})/(?P<name>[0-9a-f]{64})\.json",
     "outcome": r"outcomes/(?P<ab>[0-9a-f]{2})/"
     r"(?P<name>[0-9a-f]{64}-\d+-[\w-]+-[0-9a-f]{16}-[\w.+-]+)\.(?:json|safetensors)",
-    "packed outcomes": r"packed/(?P<name>[0-9a-f]{64}|real)\.parquet",
+    "packed outcomes": r"outcomes/(?P<name>[0-9a-f]{64}|real)\.parquet",
     "results": r"results/(?P<ab>[0-9a-z]{2})/(?P<name>[0-9a-z]+)\.json",
     "status": r"status/(?P<ab>[0-9a-f]{2})/(?P<name>[0-9a-f]{64})\.json",
     "scan": r"scans/(?P<name>[0-9a-f]{64})\.json",
