@@ -108,8 +108,7 @@ def in_header(card: Card, forms: Mapping[str, Form], facts: DatasetFacts) -> lis
     if sum(sizes.values()) > LARGEST:
         got = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         found.append(Problem("E209", FILE, "the set is too large", got=f"{got} bytes", limit=f"{LARGEST:,}"))
-    if "images" in forms:
-        found += _image_form(card, forms["images"], facts)
+    found += _image_form(card, forms["images"], facts) if "images" in forms else _channels(card, facts)
     if "indices" in forms and (_name(forms["indices"]) not in LABEL_DTYPES or len(forms["indices"].shape) != 1):
         code = "E112" if len(forms["indices"].shape) == 1 else "E206"
         what = "indices are whole numbers of shape (N,)"
@@ -191,7 +190,12 @@ def _image_form(card: Card, images: Form, facts: DatasetFacts) -> Iterator[Probl
     if images.dtype == np.uint8 and card.space.kind != "pixel":
         what = "uint8 images are in pixel space"
         yield Problem("E207", "card.json", what, "space", card.space.kind, "pixel", 'declare {"kind": "pixel"}')
-    elif card.space.kind == "standardized" and len(card.space.mean) != facts.shape[0]:
+    else:
+        yield from _channels(card, facts)
+
+
+def _channels(card: Card, facts: DatasetFacts) -> Iterator[Problem]:
+    if card.space.kind == "standardized" and len(card.space.mean) != facts.shape[0]:
         what, got = "a mean and std for each channel", f"{len(card.space.mean)} means"
         yield Problem("E207", "card.json", what, "space", got, f"{facts.shape[0]} channels")
 

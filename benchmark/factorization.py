@@ -38,6 +38,10 @@ DTYPES = ("float16", "float32")
 MOST_CHANNELS, LARGEST_KERNEL = 16, 7
 MOST_STEPS = 2**34
 """Multiplications of one decoding, some eight seconds; 50,000 CIFAR images by the published network take 7.3e9."""
+LEAST_STEPS = 2**15
+"""What a product of two matrices costs at least, however small: 20 microseconds, as long as so many multiplications."""
+MOST_BYTES = 2**31
+"""Of the decoded images."""
 CHUNK = 64
 """Bases that go through a style together: their float64 planes stay in the cache."""
 SMALLEST_STD, LARGEST = 1e-4, 1000.0
@@ -100,9 +104,12 @@ def problems(synthetic: SyntheticSet, facts: DatasetFacts) -> Iterator[str]:
     yield from found
     if not found:
         try:
-            of_set(synthetic, facts)
+            images = of_set(synthetic, facts)
         except InvalidInput as fault:
             yield str(fault)
+            return
+        if all((image == images[0]).all() for image in images):
+            yield "all decoded images are the same. Fix: store the bases and styles that were learned."
 
 
 def _styled(bases: Array, style: Mapping[str, Array]) -> Array:
@@ -180,7 +187,11 @@ def _sizes(tensors: Mapping[str, Array], facts: DatasetFacts) -> Iterator[str]:
         yield f"{n_images:,} decoded images are more than {facts.name} has training images ({facts.n_train:,})."
     if n_labels != n_images:
         yield f"{n_bases} bases under {n_styles} styles need {n_images} labels, style by style, not {n_labels}."
-    if n_images * kernel**2 * middle * (inner + channels) * math.prod(small) > MOST_STEPS:
+    if n_images * math.prod(facts.shape) * 4 > MOST_BYTES:
+        yield f"the decoded images take more than {MOST_BYTES:,} bytes. Fix: take fewer bases or styles."
+    products = 2 * kernel**2 * n_styles * -(-n_bases // CHUNK)
+    steps = n_images * kernel**2 * middle * (inner + channels) * math.prod(small)
+    if steps + products * LEAST_STEPS > MOST_STEPS:
         yield f"decoding them takes more than {MOST_STEPS:,} multiplications. Fix: take fewer channels or styles."
 
 

@@ -63,7 +63,8 @@ def expected_bytes(made: Made) -> int | None:
 def make(materials: engine.Materials, made: Made, show: Show = lambda step, n, text: None) -> str:
     """Make a set and store it with its preview; returns its digest. Goes on from a checkpoint where there is one."""
     key, built, store = _key(made), baseline.load(made.baseline, made.preset), materials.store
-    engine.prepare(materials.device, engine.is_small(datasets.facts(made.real.dataset)))
+    one_thread = built.iterations == 0 or engine.is_small(datasets.facts(made.real.dataset))
+    engine.prepare(materials.device, one_thread)
     run = Run(materials, made.real, made.seed, store.work_folder(key), show)
     started = time.perf_counter()
     synthetic = built.distill(made.real, made.budget, run)
@@ -84,9 +85,10 @@ def seconds_of(materials: engine.Materials, made: Made) -> float:
     built = baseline.load(made.baseline, made.preset)
     if not built.iterations:
         try:
-            return built.seconds(made.real, made.budget, datasets.facts(made.real.dataset))
+            told = built.seconds(made.real, made.budget, datasets.facts(made.real.dataset))
         except UsageError:  # `make` says why it refuses
             return 0.0
+        return told if 0 <= told < math.inf else 0.0
     engine.prepare(materials.device, engine.is_small(datasets.facts(made.real.dataset)))
     trial = Run(materials, made.real, made.seed, trial_steps=TRIAL_STEPS)
     with suppress(TrialOver):

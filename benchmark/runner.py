@@ -105,8 +105,8 @@ class Runner:
         found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None]
         self._train_needs(list(found), todo)
-        expected = {made: self._distil_seconds(made) for made in todo}
-        progress = Progress("distilling", sum(expected.values()) / self._pace(todo), len(todo))
+        expected = self._making_seconds(todo)
+        progress = Progress("distilling", sum(expected.values()), len(todo))
         for made, digest_, fault in self._made(todo, expected, progress):
             if digest_ is not None:
                 found[made] = digest_
@@ -119,7 +119,7 @@ class Runner:
                 refused[made] = str(fault)
             elif fault is not None:
                 raise fault
-            progress.advance(expected[made] / self._pace(todo))
+            progress.advance(expected[made])
         progress.close()
         return {made: known for made, known in found.items() if known is not None}
 
@@ -159,9 +159,11 @@ class Runner:
             self._trials[kind] = making.seconds_of(self.materials, made)
         return self._trials[kind]
 
-    def _pace(self, todo: Sequence[Made]) -> int:
-        """How many pieces are made at a time."""
-        return min(self.workers.n, len(todo)) if todo and all(map(self._is_shared, todo)) else 1
+    def _making_seconds(self, todo: Sequence[Made]) -> dict[Made, float]:
+        """Expected seconds that each set adds to the run; those of the workers are made side by side."""
+        shared = {made for made in todo if self._is_shared(made)}
+        at_once = max(1, min(self.workers.n, len(shared)))
+        return {made: self._distil_seconds(made) / (at_once if made in shared else 1) for made in todo}
 
     # Scoring
 
@@ -243,7 +245,7 @@ class Runner:
             n_sets=len(todo),
             n_blocks=len(missing),
             n_stored=len(blocks) - len(missing),
-            distil_seconds=sum(self._distil_seconds(one) for one in todo) / self._pace(todo),
+            distil_seconds=sum(self._making_seconds(todo).values()),
             train_seconds=sum(self._block_seconds(missing).values()),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -113,7 +114,17 @@ class Workers:
 def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:
     """Runs in a worker."""
     assert _materials is not None
-    return attempt(task, _materials, item)
+    result, fault = attempt(task, _materials, item)
+    return result, fault if fault is None or _travels(fault) else RuntimeError(f"{type(fault).__name__}: {fault}")
+
+
+def _travels(fault: Exception) -> bool:
+    """Whether another process can read a fault: not one whose class a plug-in defines, or that needs two arguments."""
+    try:
+        pickle.loads(pickle.dumps(fault))
+    except Exception:  # of foreign classes, which may raise anything
+        return False
+    return True
 
 
 def _start(root: Any, fallbacks: Any, devices: Any, threads: int, parent: int) -> None:

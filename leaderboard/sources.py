@@ -27,6 +27,8 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 CARD_LIMIT = 64 * 2**10
 PREVIEW_LIMIT = 4 * 2**20
 """Bytes that are read of a card and of a picture."""
+LARGEST = 1e30
+"""Of a value: far beyond all that is measured, and what can still be drawn and averaged."""
 MEASUREMENT = [name for name in COLUMNS if name not in ("value", "status", "numerics", "device")]
 """Rows that agree in these columns are the same measurement."""
 
@@ -134,8 +136,8 @@ def read(roots: Sequence[Path]) -> Source:
 def rows_of(results: pd.DataFrame) -> list[Row]:
     """The rows of a result table, in its order, with condition and reason told apart.
 
-    An `ok` row without a finite value becomes an `error`. Rows that differ in their distillation seed alone are one
-    measurement of one set, and become one row.
+    An `ok` row whose value is not finite, or beyond `LARGEST`, becomes an `error`. Rows that differ in their
+    distillation seed alone are one measurement of one set, and become one row.
     """
     columns = [_plain(results[name], kind) for name, kind in COLUMNS.items()]
     rows = [Row(*values) for values in zip(*columns, strict=True)]
@@ -157,8 +159,10 @@ def _joined(rows: list[Row]) -> Row:
 def _told_apart(row: Row, varied: bool) -> Row:
     """Split a condition such as `dsa; the loss is no number`; of an evaluator that varies nothing all is reason."""
     if row.ok:
-        fine = math.isfinite(row.value)
-        return row if fine else row._replace(status="error", reason="the value is no finite number")
+        if abs(row.value) <= LARGEST:
+            return row
+        reason = "the value is no finite number" if not math.isfinite(row.value) else "the value is far too large"
+        return row._replace(status="error", reason=reason)
     condition, _, reason = row.condition.partition("; ") if varied else ("", "", row.condition)
     return row._replace(condition=condition, reason=reason)
 

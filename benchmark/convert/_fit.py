@@ -49,7 +49,7 @@ def labels_of(labels: Array, request: Request, facts: DatasetFacts) -> tuple[Arr
         if request.labels not in ("", "hard"):
             raise InvalidInput(f"--labels {request.labels}: the labels are one number an image, so they are hard.")
         return _ids(labels), "hard", ()
-    if labels.ndim != 2 or labels.shape[1] != n_classes:
+    if labels.ndim != 2 or labels.shape[1] != n_classes or not len(labels):
         raise InvalidInput(f"the labels have shape {labels.shape}; {facts.name} needs (N,) or (N, {n_classes}).")
     rows = labels.astype(np.float64)
     if not np.isfinite(rows).all():

@@ -102,3 +102,5 @@ def _check(tree: Any, name: str) -> None:
             waiting += [(part, depth + 1) for part in node]
         elif isinstance(node, bytes):
             raise InvalidInput(f"{name} holds bytes that are no array. Fix: save images and labels with numpy.savez.")
+        elif not isinstance(node, np.ndarray | str | bool | int | float | None):  # a time, say: msgpack's own extension
+            raise InvalidInput(f"{name} holds a {type(node).__name__}, which flax does not write.")

@@ -138,6 +138,43 @@ def test_one_style_alone_is_no_set_whose_images_are_all_the_same(make_set: SetMa
     assert same.code == "E212"
 
 
+def test_one_base_under_ten_styles_is_a_set_and_what_gives_one_image_is_none(make_set: SetMaker) -> None:
+    one = made(make_set, {**tensors(10, n_bases=1), "labels": np.arange(10)})
+    one.validate()
+    assert list(of_content(one)) == []
+    shift = np.repeat(tensors()["shift"][:1], 2, axis=0)
+    same = {name: np.repeat(tensors()[name][:1], 2, axis=0) for name in ("dec_weight", "dec_bias")}
+    nothing = {name: np.zeros_like(tensors()[name]) for name in ("scale", "enc_weight")}
+    assert "E214 tensors.safetensors: all decoded images are the same" in problem(
+        made(make_set, {"shift": shift, **same, **nothing})
+    )
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_space_of_other_channels_is_refused(make_set: SetMaker, n: int) -> None:
+    space = Space("standardized", (0.305205,) * n, (0.376097,) * n)
+    assert f"E207 card.json:space: a mean and std for each channel (got {n} means" in problem(
+        made(make_set, space=space)
+    )
+
+
+def test_many_styles_of_one_base_cost_more_than_their_multiplications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """50,000 networks of kernels of 7 would take minutes, though they multiply little."""
+    monkeypatch.setattr(factorization, "_styled", lambda *_: pytest.fail("it was decoded"))
+    facts = datasets.facts("cifar10")
+    shapes = {"bases": (1, 1, 32, 32), "enc_weight": (50_000, 1, 1, 7, 7), "enc_bias": (50_000, 1)}
+    shapes |= {"scale": (50_000, 1, 26, 26), "shift": (50_000, 1, 26, 26)}
+    shapes |= {"dec_weight": (50_000, 1, 3, 7, 7), "dec_bias": (50_000, 3)}
+    wide = {name: np.broadcast_to(np.float16(1), shape) for name, shape in shapes.items()}
+    with pytest.raises(InvalidInput, match="more than 17,179,869,184 multiplications"):
+        factorization.decode({**wide, "labels": np.zeros(50_000, np.uint8)}, facts)
+
+
+def test_decoded_images_are_bounded_in_bytes(make_set: SetMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factorization, "MOST_BYTES", 20 * 64 * 4 - 1)
+    assert "the decoded images take more than 5,119 bytes" in problem(made(make_set))
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another size": ({"bases": np.zeros((10, 1, 9, 8), np.float32)}, "tensor 'bases' has shape"),
     "flat bases": ({"bases": np.zeros((10, 64), np.float32)}, "tensor 'bases' has shape (N, c, H, W)"),

@@ -22,7 +22,7 @@ from benchmark import engine, making, plan, recipe
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
-from benchmark.runner import Runner
+from benchmark.runner import Runner, describe
 from benchmark.store import Store
 from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
 
@@ -379,6 +379,36 @@ def test_workers_make_what_takes_one_thread_whatever_the_dataset(tmp_path: Path)
     runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
     asked = [Made(name, "lite", Real("cifar10"), Budget(ipc=10), 0) for name in ("k-means", "random-real", "dm")]
     assert [runner._is_shared(made) for made in asked] == [True, True, False]
+
+
+def test_sets_that_workers_share_count_less_though_others_are_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four sets of 100 s in two workers and one here of 30 s: 230 s."""
+    monkeypatch.setattr(making, "seconds_of", lambda _, made: 30.0 if made.baseline == "dm" else 100.0)
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
+    asked = [Made("k-means", "lite", Real("cifar10"), Budget(ipc=10), seed) for seed in range(4)]
+    estimate = runner.estimate([], [*asked, Made("dm", "lite", Real("cifar10"), Budget(ipc=10), 0)])
+    assert (estimate.n_sets, estimate.distil_seconds) == (5, 230.0)
+
+
+@pytest.mark.parametrize("told", [float("nan"), float("inf"), -1.0])
+def test_a_time_that_no_set_takes_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: float) -> None:
+    monkeypatch.setattr("benchmark.baseline.Baseline.seconds", lambda *_: told)
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=1)
+    estimate = runner.estimate([], [Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)])
+    assert estimate.distil_seconds == 0.0 and "about 0 s" in describe(estimate)
+
+
+def test_without_a_loop_one_thread_makes_a_set_here_as_in_a_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(engine, "is_small", lambda _: False)
+    monkeypatch.setattr(engine, "prepare", lambda _, one_thread: seen.append(one_thread))
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
+    making.make(engine.Materials(Store(tmp_path / "store"), torch.device("cpu")), made)
+    assert seen == [True]
 
 
 def test_a_pool_is_started_only_where_it_saves_time_and_a_cluster_always_gets_its_work(

@@ -60,6 +60,20 @@ def double(materials: Materials, number: int) -> tuple[int, int]:
     return 2 * number, torch.get_num_threads()
 
 
+class Odd(Exception):
+    """Cannot be built again from its text, as a pool does with what it is sent."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def raise_what_cannot_travel(materials: Materials, number: int) -> None:
+    class Local(Exception):
+        pass
+
+    raise Odd("no ", "centres") if number else Local("no centres")
+
+
 def die_in_a_worker(materials: Materials, parent: int) -> int:
     if os.getpid() != abs(parent):
         os._exit(9)
@@ -105,6 +119,16 @@ def test_results_and_faults_come_back_with_their_items(tmp_path: Path) -> None:
     workers.close()
     assert found[1] == ((2, 1), None) and found[2] == ((4, 1), None)
     assert found[3][0] is None and isinstance(found[3][1], TrainingDiverged)
+
+
+def test_a_fault_of_a_plug_in_s_own_class_comes_back_in_words(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workers = Workers(2, materials(tmp_path))
+    faults = [str(fault) for *_, fault in workers.map(task(raise_what_cannot_travel), [0, 1])]
+    workers.close()
+    assert sorted(faults) == ["Local: no centres", "Odd: no centres"]
+    assert "died" not in capfd.readouterr().err
 
 
 def test_one_worker_is_this_process(tmp_path: Path) -> None:

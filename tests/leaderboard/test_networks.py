@@ -47,3 +47,20 @@ def test_the_page_of_the_set_shows_them_with_rho_and_its_interval(tmp_path: Path
     drawn = (page.path.parent / figure).read_text(encoding="utf-8")
     assert "60.00 at 90; 55.00 at 95" in drawn
     assert "rho 0.50, 95 % interval 0.25 to 0.75" in page.text
+
+
+def test_numbers_beyond_all_measure_are_errors_and_the_site_is_built_without_them(tmp_path: Path) -> None:
+    fake = FakeStore(tmp_path / "store")
+    digest = fake.add_set(card_of("dm", 1, 0))
+    fake.add_row(set=digest)
+    shared = {"set": digest, "architecture": "space", "evaluator": "nas-proxy", "seed": None, "condition": "subject"}
+    for k, (full, short) in enumerate([(90.0, 60.0), (80.0, 50.0), (1e308, -1e308)], 1):
+        fake.add_row(**shared, metric=f"network_truth_{k}", value=full)
+        fake.add_row(**shared, metric=f"network_accuracy_{k}", value=short)
+    for metric, value in {"spearman": 1e308, "spearman_low": -1e308, "spearman_high": 1e308}.items():
+        fake.add_row(**shared, metric=metric, unit="rho", value=value)
+    store = fake.write()
+    ((one,),) = networks(rows_of(read([store]).results)).values()
+    assert [k for k, *_ in one.networks] == [1, 2] and one.rho == ()
+    site = leaderboard.build([store], tmp_path / "site").index.parent
+    assert "80.00" in read_page(site / "entry" / f"{digest}.html").text

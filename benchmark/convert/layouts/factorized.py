@@ -45,7 +45,10 @@ def _parts(content: Any) -> list[dict[str, Any]]:
             matched = NAME.fullmatch(name)
             if not matched or not is_array(array):
                 raise InvalidInput(_unknown(f"{name[:60]!r} is none of {', '.join(PARTS)}"))
-            found.setdefault((number, int(matched[1] or 0)), {})[matched[2]] = array
+            style = found.setdefault((number, int(matched[1] or 0)), {})
+            if matched[2] in style:
+                raise InvalidInput(_unknown(f"{name[:60]!r} is there twice, under numbers that are equal"))
+            style[matched[2]] = array
     styles = [found[place] for place in sorted(found)]
     whole = [len(style) == len(PARTS) for style in styles]
     if (
@@ -81,7 +84,7 @@ def _stacked(content: Any) -> dict[str, Array]:
 def _split(files: Sequence[Loaded]) -> tuple[list[Loaded], Mapping[str, list[Loaded]]]:
     """The files of styles, and the others by their role."""
     styles = [file for file in files if looks_like_styles(file.content)]
-    return styles, separate.by_role([file for file in files if file not in styles])
+    return styles, separate.by_role([file for file in files if not looks_like_styles(file.content)])
 
 
 def _recognises(files: Sequence[Loaded]) -> bool:

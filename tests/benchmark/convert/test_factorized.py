@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from benchmark import datasets, factorization, registry
-from benchmark.convert import Converted, write
+from benchmark.convert import Converted, Request, layouts, write
+from benchmark.convert._sandbox import Loaded
 from benchmark.errors import InvalidInput, UsageError
 from benchmark.plan import Job
 from benchmark.runner import Runner
@@ -128,10 +129,21 @@ def without(name: str, style: int = 1) -> Any:
         ([{**state, "dec.0.bias": torch.ones(1)} for state in states()], "'dec.0.bias' is none of enc.weight"),
         (without("dec.bias"), "not every style has all of them"),
         ({f"{2 * i}.{n}": v for i, s in enumerate(states()) for n, v in s.items()}, "numbered 0, 1, 2"),
+        (
+            {f"{i}.{n}": v for i, s in zip(("0", "1", "01"), states(3), strict=True) for n, v in s.items()},
+            "'01.enc.weight' is there twice",
+        ),
         ([states()[0], {**states()[1], "scale": torch.ones(1, 3, 5, 5)}], "scale differs in shape or dtype"),
         ([{**state, "scale": [1.0]} for state in states()], "'scale' is none of enc.weight"),
     ],
-    ids=["a further layer", "a part missing", "a number missing", "styles of two sizes", "a list for an array"],
+    ids=[
+        "a further layer",
+        "a part missing",
+        "a number missing",
+        "a number twice",
+        "styles of two sizes",
+        "a list for an array",
+    ],
 )
 def test_styles_of_another_form_are_refused_with_the_reason(
     reading: Reading, tmp_path: Path, styles: Any, said: str
@@ -161,6 +173,15 @@ def test_one_half_of_the_pair_asks_for_the_other(reading: Reading, tmp_path: Pat
         reading(bases, **STANDARDIZED)
     with pytest.raises(UsageError, match="several files hold images"):
         reading(bases, saved(tmp_path / "images_100.pt", torch.zeros(10, 1, 8, 8)), styles, **STANDARDIZED)
+
+
+def test_styles_of_two_runs_under_one_name_are_asked_about() -> None:
+    """Files are told apart by what they hold; to compare them would compare arrays."""
+    runs = [{name: value.numpy() for name, value in states(1)[0].items()} for _ in range(2)]
+    bases = Loaded("images_best.pt", "torch", np.zeros((10, 1, 8, 8), np.float32))
+    styles = [Loaded("weights_best.pt", "torch", parts) for parts in runs]
+    with pytest.raises(UsageError, match=r"HaBa's styles need their bases, and one file of each"):
+        layouts.find([bases, *styles], Request("digits", "mine", 1))
 
 
 RECIPE = """

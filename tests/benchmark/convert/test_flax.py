@@ -97,6 +97,11 @@ BAD: dict[str, tuple[Any, str]] = {
     "chunks": ({"params": {"__msgpack_chunked_array__": True, "shape": {}, "chunks": {}}}, "more than 1 GiB"),
     "bytes": ({"params": b"123"}, "holds bytes that are no array"),
     "numbers for keys": ({"params": {1: extension(ONE)}}, "is damaged, or was not written by the library"),
+    "a time": ({"params": msgpack.Timestamp(1, 2), "w": extension(ONE)}, "holds a Timestamp, which flax does not"),
+    "no image at all": (
+        {"params": {"x_proto": extension(np.zeros((0, 8, 8, 1), "f4")), "y_proto": extension(np.zeros((0, 10), "f4"))}},
+        r"the labels have shape \(0, 10\)",
+    ),
     "no prototypes": ({"params": {"w": extension(ONE)}}, "no layout that is known here"),
     "no arrays": ({"params": 3}, "there is no array in it"),
 }
@@ -107,6 +112,12 @@ def test_what_flax_does_not_write_is_refused(reading: Reading, tmp_path: Path, n
     tree, said = BAD[name]
     with pytest.raises(InvalidInput, match=said):
         reading(saved(tmp_path / "checkpoint_1", tree), **HARD)
+
+
+def test_a_time_is_the_fault_of_the_file_in_the_child_process_too(tmp_path: Path, standardized: Array) -> None:
+    file = saved(tmp_path / "checkpoint_1", checkpoint(standardized, saved_at=msgpack.Timestamp(1, 2)))
+    with pytest.raises(InvalidInput, match="holds a Timestamp"):
+        convert([file], Request("digits", "mine", 1, labels="hard", space="standardized"))
 
 
 def test_nested_and_truncated_files_are_refused(reading: Reading, tmp_path: Path, standardized: Array) -> None:
