@@ -14,7 +14,7 @@ from typing import NamedTuple
 from leaderboard.cells import Cell, cell, group
 from leaderboard.sources import Row
 
-__all__ = ["Block", "Heading", "Score", "Study", "StudyCell", "blocks", "parts", "without_parts"]
+__all__ = ["ENDS", "Block", "Heading", "Score", "Study", "StudyCell", "blocks", "parts", "without_parts"]
 
 ENDS = ("_low", "_high")
 POINT = re.compile(r"(.+)_([0-9]{1,4})")

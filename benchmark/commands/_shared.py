@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = "DISTILLBENCH_REFERENCE"
+"""Environment variable: the store that is read behind every other, in place of artifacts/reference; empty: none."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -77,9 +80,10 @@ def store_places(store: str | None, plugins: Iterable[str]) -> list[Path]:
     """The store that a command is to use, and those that it reads through to."""
     for folder in plugins:
         registry.add_folder(folder)
-    reference = REPOSITORY / "artifacts" / "reference"
     root = Path(store or REPOSITORY / "artifacts" / "local").expanduser().resolve()
-    return [root] if root == reference.resolve() else [root, reference]
+    named = os.environ.get(SHIPPED)
+    shipped = REPOSITORY / "artifacts" / "reference" if named is None else Path(named).expanduser()
+    return [root] if named == "" or root == shipped.resolve() else [root, shipped]
 
 
 def runner_of(store: Store, named: Mapping[str, Any]) -> Runner:

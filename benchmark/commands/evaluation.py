@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -119,11 +120,23 @@ def evaluate(sets: tuple[str, ...], plan_name: str | None, **named: Any) -> None
         _dry_run(runner_of(opened, named), chosen, named["as_json"])
         return
     report = carry_out(runner_of(opened, named), chosen)
-    show(
-        score_rows(opened.results(), {job.images for job in chosen.jobs if isinstance(job.images, str)}),
-        named["as_json"],
-    )
+    rows = score_rows(opened.results(), {job.images for job in chosen.jobs if isinstance(job.images, str)})
+    show(rows if named["as_json"] else _without_points(rows), named["as_json"])
     finish(report)
+
+
+def _without_points(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A table to read has no line for each point of a curve; the ends of intervals stay."""
+    from leaderboard.studies import ENDS, parts
+
+    metrics: dict[str, set[str]] = {}
+    for row in rows:
+        metrics.setdefault(row["evaluator"], set()).add(row["metric"])
+    points = {(name, part) for name, known in metrics.items() for part in parts(known) if not part.endswith(ENDS)}
+    kept = [row for row in rows if (row["evaluator"], row["metric"]) not in points]
+    if len(kept) < len(rows):
+        click.echo(f"{len(rows) - len(kept)} points of curves are not shown; --json has them.", err=True)
+    return kept
 
 
 def _dry_run(runner: Runner, chosen: Plan, as_json: bool) -> None:

@@ -129,7 +129,13 @@ def test_a_quick_form_of_one_architecture_is_asked_for_by_name(command: Command,
     scored = command("evaluate", digest, "--quick", *arguments)
     assert scored.code == 0, scored.err
     rows = json.loads(scored.out)
-    assert {(row["evaluator"], row["architecture"], row["n"]) for row in rows} == {("calibration/quick", "mlp", 2)}
+    bins = [row for row in rows if row["metric"].startswith("bin_")]
+    assert len(bins) == 45 and {row["n"] for row in bins} == {1}, "of all seeds together"
+    others = {(row["evaluator"], row["architecture"], row["n"]) for row in rows if row not in bins}
+    assert others == {("calibration/quick", "mlp", 2)}
+    shown = command("evaluate", digest, "--quick", *(one for one in arguments if one != "--json"))
+    assert "ece_adaptive" in shown.out and "bin_" not in shown.out
+    assert "45 points of curves are not shown; --json has them." in shown.err
 
 
 def test_a_plan_makes_what_nothing_scores_and_a_dry_run_makes_nothing(command: Command, tmp_path: Path) -> None:
