@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 import leaderboard
+from benchmark.store import Store
 from tests.leaderboard.browser import Reader, launched
 
 __all__ = ["main"]
@@ -47,7 +48,9 @@ def main(arguments: list[str]) -> int:
     out = Path(arguments[1]) if len(arguments) == 2 else IMAGES
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, launched() as browser:
-        site = leaderboard.build([Path(arguments[0])], Path(folder) / "site").index.parent
+        store = Store(Path(folder) / "store", [arguments[0]])
+        store.collect()
+        site = leaderboard.build(store.roots, Path(folder) / "site").index.parent
         reader = Reader(browser)
         for name, address in pages(site).items():
             for theme, width in (("light", 1280), ("dark", 1280), ("light", 320), ("dark", 320)):
