@@ -248,8 +248,10 @@ def _origin(name: str, value: Any) -> Mapping[str, Any] | None:
         raise _fail(name, value, allowed)
     if by == "teacher":
         _digest(f"{name}.sha256", value["sha256"])
-        if value["trained_on"] not in _training_parts():
-            raise _fail(f"{name}.trained_on", value["trained_on"], "'train' or a part of it", "E603")
+        learned = value["trained_on"]
+        if learned not in _training_parts():
+            code = "E603" if isinstance(learned, str) else "E307"
+            raise _fail(f"{name}.trained_on", learned, "'train' or a part of it", code)
     return dict(value)
 
 

@@ -104,6 +104,11 @@ BAD: dict[str, tuple[Spoil, str, str]] = {
         "E309",
         "card.json:label_origin.sha256",
     ),
+    "59 a teacher that learned a list": (
+        with_card(label_origin=TEACHER | {"trained_on": []}),
+        "E307",
+        "card.json:label_origin.trained_on",
+    ),
     "59 labels by somebody else": (with_card(label_origin={"by": []}), "E307", "card.json:label_origin"),
     "61 a card of 17 KiB": (with_card(notes="x" * 17 * 2**10), "E312", "card.json"),
     "61 a card of blanks": (with_card(card_text() + " " * 2**20), "E312", "card.json"),
