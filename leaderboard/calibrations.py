@@ -18,6 +18,7 @@ class Reliability(NamedTuple):
     """One set under one recipe on one architecture."""
 
     set: str
+    evaluator: str
     recipe: str
     architecture: str
     bins: tuple[tuple[float, float, int], ...]
@@ -26,17 +27,18 @@ class Reliability(NamedTuple):
 
 def reliabilities(rows: Sequence[Row]) -> dict[str, list[Reliability]]:
     """By set, of every place where calibration was measured."""
-    told = [row for row in rows if row.evaluator == "calibration" and row.ok and BIN.fullmatch(row.metric)]
+    ours = [row for row in rows if row.evaluator.partition("/")[0] == "calibration"]  # whole, or `calibration/quick`
+    told = [row for row in ours if row.ok and BIN.fullmatch(row.metric)]
     found: dict[str, list[Reliability]] = {}
-    for (digest, name, architecture), members in group(told, _place).items():
+    for place, members in group(told, _place).items():
         bins = _bins(members)
         if bins:
-            found.setdefault(digest, []).append(Reliability(digest, name, architecture, bins))
+            found.setdefault(place[0], []).append(Reliability(*place, bins))
     return found
 
 
-def _place(row: Row) -> tuple[str, str, str]:
-    return row.set, row.recipe, row.architecture
+def _place(row: Row) -> tuple[str, str, str, str]:
+    return row.set, row.evaluator, row.recipe, row.architecture
 
 
 def _bins(rows: Sequence[Row]) -> tuple[tuple[float, float, int], ...]:

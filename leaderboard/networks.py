@@ -19,6 +19,7 @@ class Networks(NamedTuple):
     """One space of networks under one recipe, trained on one set."""
 
     set: str
+    evaluator: str
     recipe: str
     space: str
     networks: tuple[tuple[int, float, float], ...]
@@ -29,9 +30,10 @@ class Networks(NamedTuple):
 
 def networks(rows: Sequence[Row]) -> dict[str, list[Networks]]:
     """By set, of every space whose networks are told; those that diverged are left out."""
-    told = [row for row in rows if row.evaluator == "nas-proxy" and row.ok and row.condition == "subject"]
+    ours = [row for row in rows if row.evaluator.partition("/")[0] == "nas-proxy"]  # whole, or `nas-proxy/quick`
+    told = [row for row in ours if row.ok and row.condition == "subject"]
     found: dict[str, list[Networks]] = {}
-    for place, members in group(told, lambda row: (row.set, row.recipe, row.architecture)).items():
+    for place, members in group(told, _place).items():
         values = {row.metric: row.value for row in members}
         numbers = sorted({int(match[2]) for name in values if (match := SINGLE.fullmatch(name))})
         both = [(k, values.get(f"network_truth_{k}"), values.get(f"network_accuracy_{k}")) for k in numbers]
@@ -40,3 +42,7 @@ def networks(rows: Sequence[Row]) -> dict[str, list[Networks]]:
         if whole:
             found.setdefault(place[0], []).append(Networks(*place, whole, rho))
     return found
+
+
+def _place(row: Row) -> tuple[str, str, str, str]:
+    return row.set, row.evaluator, row.recipe, row.architecture

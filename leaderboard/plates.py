@@ -191,7 +191,7 @@ def reliability_figure(found: Reliability, name: str) -> Figure:
     title = f"Reliability of networks trained on {name}: {found.architecture}, {found.recipe}"
     rows = [(str(k), size(n), number(at, 3), number(right, 3)) for k, (at, right, n) in enumerate(found.bins, 1)]
     table = Table(("Bin", "Images", "Mean confidence", "Accuracy"), tuple(rows))
-    path = figure_path(("reliability", found.architecture), ("reliability", *found[:3]))
+    path = figure_path(("reliability", found.architecture), ("reliability", *found[:4]))
     caption = "On the dashed line confidence is right; larger dots hold more images."
     return Figure(path, title, caption, table, entry_path(found.set), found, lambda: reliability(found.bins, title))
 
@@ -205,7 +205,7 @@ def networks_figure(found: Networks, name: str) -> Figure:
         ("Network", "Fully trained", "Trained on the set"),
         tuple((point.name, number(point.x), number(point.y)) for point in points),
     )
-    path = figure_path(("networks", found.space), ("networks", *found[:3]))
+    path = figure_path(("networks", found.space), ("networks", *found[:4]))
     labels = "accuracy on test, fully trained (percent)", "on holdout, trained on the set (percent)"
     caption = f"A dot is a network, its accuracy in percent. {told}".strip()
     return Figure(

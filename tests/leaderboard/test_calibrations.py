@@ -21,7 +21,13 @@ def calibrated(root: Path, **left_out: int) -> tuple[FakeStore, str]:
     fake = FakeStore(root)
     digest = fake.add_set(card_of("dm", 1, 0))
     fake.add_row(set=digest, architecture="mlp")
-    shared = {"set": digest, "architecture": "mlp", "evaluator": "calibration", "condition": "as trained", "seed": None}
+    shared = {
+        "set": digest,
+        "architecture": "mlp",
+        "evaluator": "calibration/quick",
+        "condition": "as trained",
+        "seed": None,
+    }
     for k, numbers in BINS.items():
         for name, value in zip(("images", "right", "confidence"), numbers, strict=True):
             if left_out.get(name) != k:

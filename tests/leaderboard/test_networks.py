@@ -20,7 +20,7 @@ def ranked(root: Path) -> tuple[Path, str]:
     fake = FakeStore(root)
     digest = fake.add_set(card_of("dm", 1, 0))
     fake.add_row(set=digest)
-    shared = {"set": digest, "architecture": "space", "evaluator": "nas-proxy", "seed": None}
+    shared = {"set": digest, "architecture": "space", "evaluator": "nas-proxy/quick", "seed": None}
     for metric, value in RHO.items():
         fake.add_row(**shared, condition="subject", metric=metric, unit="rho", value=value)
         fake.add_row(**shared, condition="random-real", metric=metric, unit="rho", value=0.1)
@@ -53,7 +53,13 @@ def test_numbers_beyond_all_measure_are_errors_and_the_site_is_built_without_the
     fake = FakeStore(tmp_path / "store")
     digest = fake.add_set(card_of("dm", 1, 0))
     fake.add_row(set=digest)
-    shared = {"set": digest, "architecture": "space", "evaluator": "nas-proxy", "seed": None, "condition": "subject"}
+    shared = {
+        "set": digest,
+        "architecture": "space",
+        "evaluator": "nas-proxy/quick",
+        "seed": None,
+        "condition": "subject",
+    }
     for k, (full, short) in enumerate([(90.0, 60.0), (80.0, 50.0), (1e308, -1e308)], 1):
         fake.add_row(**shared, metric=f"network_truth_{k}", value=full)
         fake.add_row(**shared, metric=f"network_accuracy_{k}", value=short)
