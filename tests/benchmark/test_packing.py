@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from benchmark.store import Store
 from benchmark.synthetic_set import Card, Decoder, SyntheticSet
 from benchmark.values import Data, Outcome, Probe, Real, Stage, Stored, Training, to_json
 
+SHIPPED = Path(__file__).resolve().parents[2] / "artifacts" / "reference"
 Command = Callable[..., Any]
 SetMaker = Callable[..., SyntheticSet]
 PLAN = """
@@ -82,6 +84,17 @@ def test_a_packed_store_is_whole_by_the_store_s_own_check(tmp_path: Path, source
         preview.unlink()  # this test's is no picture
     answer = command("store", "fsck", "--store", tmp_path / "reference")
     assert answer.code == 0 and "nothing wrong" in answer.out + answer.err, answer.out + answer.err
+
+
+def test_what_ships_is_whole_small_and_of_no_foreign_images(tmp_path: Path, command: Command) -> None:
+    shipped = shutil.copytree(SHIPPED, tmp_path / "reference")
+    files = [file for file in shipped.rglob("*") if file.is_file()]
+    assert len(files) <= packing.MOST_FILES and sum(file.stat().st_size for file in files) <= packing.MOST_BYTES
+    answer = command("store", "fsck", "--store", shipped)
+    assert answer.code == 0 and "nothing wrong" in answer.out + answer.err, answer.out + answer.err
+    cards = [Store(shipped).read_card(digest) for digest in Store(shipped).set_digests()]
+    real = [card for card in cards if card.dataset != "digits" and card.method in ("random-real", "k-means-real")]
+    assert real and {card.decoder.name for card in real} == {"indices"}
 
 
 def test_a_store_s_own_outcome_comes_before_a_packed_one(tmp_path: Path, source: Store) -> None:
