@@ -1,7 +1,7 @@
 """The reference store: built by one command within two hours on two cores, small enough, the same sets every time.
 
-A run that was killed goes on; the seconds of all its sittings count, from an empty store on.
-Every set is made once more in another empty store and compared with the first and with what is committed.
+A run that was killed goes on; the seconds of all its sittings count, from an empty store on. Every set that the plan
+names is made once more in another empty store and compared with the first and with what is committed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def measure(bench: Bench) -> Finding:
     made = set(store.set_digests())
     again = Store(bench.folder / "reference-again")
     Runner(again, "auto").make(chosen.made)
-    differing = made ^ set(again.set_digests())
+    repeated = set(again.set_digests())  # those that the plan names; the others follow from evaluators
+    differing = repeated - made
     shipped = Store(REPOSITORY / "artifacts" / "reference").set_digests()
     others = set(shipped) - made
     return Finding(
@@ -60,11 +61,12 @@ def measure(bench: Bench) -> Finding:
             "outcomes_with_arrays_left_out": packed.n_left_out,
             "files": packed.n_files,
             "mib": round(packed.n_bytes / 2**20, 2),
-            "sets_that_came_out_otherwise_when_made_again": len(differing),
+            "sets_made_again": len(repeated),
+            "sets_that_came_out_otherwise": len(differing),
             "committed_sets": len(shipped),
             "committed_sets_that_came_out_otherwise": len(others),
         },
-        n="one build, and every set made once more",
+        n="one build, and every set of the plan made once more",
         spread="none",
         details={"most_mib": packing.MOST_BYTES / 2**20, "most_files": packing.MOST_FILES},
     )
