@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from leaderboard.cells import group
+from leaderboard.cells import of_evaluator
 from leaderboard.sources import Row
 
 __all__ = ["Reliability", "reliabilities"]
@@ -27,18 +27,12 @@ class Reliability(NamedTuple):
 
 def reliabilities(rows: Sequence[Row]) -> dict[str, list[Reliability]]:
     """By set, of every place where calibration was measured."""
-    ours = [row for row in rows if row.evaluator.partition("/")[0] == "calibration"]  # whole, or `calibration/quick`
-    told = [row for row in ours if row.ok and BIN.fullmatch(row.metric)]
     found: dict[str, list[Reliability]] = {}
-    for place, members in group(told, _place).items():
+    for place, members in of_evaluator(rows, "calibration").items():
         bins = _bins(members)
         if bins:
             found.setdefault(place[0], []).append(Reliability(*place, bins))
     return found
-
-
-def _place(row: Row) -> tuple[str, str, str, str]:
-    return row.set, row.evaluator, row.recipe, row.architecture
 
 
 def _bins(rows: Sequence[Row]) -> tuple[tuple[float, float, int], ...]:

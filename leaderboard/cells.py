@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from benchmark.plan import QUICK
 from benchmark.statistics import Difference, Interval, paired_difference, t_interval
 from leaderboard.sources import Card, Row
 
@@ -28,6 +29,7 @@ __all__ = [
     "group",
     "is_reference",
     "line_key",
+    "of_evaluator",
 ]
 
 Item = TypeVar("Item")
@@ -92,6 +94,12 @@ class Cell:
     @property
     def values(self) -> list[float]:
         return [value for found in self.sets for value in found.values.values()]
+
+
+def of_evaluator(rows: Iterable[Row], name: str) -> dict[tuple[str, str, str, str], list[Row]]:
+    """The `ok` rows of an evaluator by (set, evaluator, recipe, architecture); its quick form is one apart."""
+    found = (row for row in rows if row.ok and row.evaluator in (name, name + QUICK))
+    return group(found, lambda row: (row.set, row.evaluator, row.recipe, row.architecture))
 
 
 def group(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

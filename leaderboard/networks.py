@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from leaderboard.cells import group
+from leaderboard.cells import of_evaluator
 from leaderboard.sources import Row
 
 __all__ = ["Networks", "networks"]
@@ -30,11 +30,9 @@ class Networks(NamedTuple):
 
 def networks(rows: Sequence[Row]) -> dict[str, list[Networks]]:
     """By set, of every space whose networks are told; those that diverged are left out."""
-    ours = [row for row in rows if row.evaluator.partition("/")[0] == "nas-proxy"]  # whole, or `nas-proxy/quick`
-    told = [row for row in ours if row.ok and row.condition == "subject"]
     found: dict[str, list[Networks]] = {}
-    for place, members in group(told, _place).items():
-        values = {row.metric: row.value for row in members}
+    for place, members in of_evaluator(rows, "nas-proxy").items():
+        values = {row.metric: row.value for row in members if row.condition == "subject"}
         numbers = sorted({int(match[2]) for name in values if (match := SINGLE.fullmatch(name))})
         both = [(k, values.get(f"network_truth_{k}"), values.get(f"network_accuracy_{k}")) for k in numbers]
         whole = tuple((k, full, short) for k, full, short in both if full is not None and short is not None)
@@ -42,7 +40,3 @@ def networks(rows: Sequence[Row]) -> dict[str, list[Networks]]:
         if whole:
             found.setdefault(place[0], []).append(Networks(*place, whole, rho))
     return found
-
-
-def _place(row: Row) -> tuple[str, str, str, str]:
-    return row.set, row.evaluator, row.recipe, row.architecture

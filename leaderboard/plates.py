@@ -188,7 +188,7 @@ def _curve_figure(key: BoardKey, protocol: str, made: list[Curve], href: str) ->
 
 def reliability_figure(found: Reliability, name: str) -> Figure:
     """Accuracy over confidence of the networks trained on one set."""
-    title = f"Reliability of networks trained on {name}: {found.architecture}, {found.recipe}"
+    title = f"Reliability of networks trained on {name}: {found.architecture}, {found.recipe}, {found.evaluator}"
     rows = [(str(k), size(n), number(at, 3), number(right, 3)) for k, (at, right, n) in enumerate(found.bins, 1)]
     table = Table(("Bin", "Images", "Mean confidence", "Accuracy"), tuple(rows))
     path = figure_path(("reliability", found.architecture), ("reliability", *found[:4]))
@@ -198,7 +198,7 @@ def reliability_figure(found: Reliability, name: str) -> Figure:
 
 def networks_figure(found: Networks, name: str) -> Figure:
     """Every network of a space: what it reaches on one set over what it reaches when fully trained."""
-    title = f"Networks of {found.space}, fully trained and trained on {name}: {found.recipe}"
+    title = f"Networks of {found.space}, fully trained and trained on {name}: {found.recipe}, {found.evaluator}"
     points = [Point(full, short, name=str(k)) for k, full, short in found.networks]
     told = "Spearman's rho {:.2f}, 95 % interval {:.2f} to {:.2f}.".format(*found.rho) if found.rho else ""
     table = Table(

@@ -40,7 +40,7 @@ def _parts(content: Any) -> list[dict[str, Any]]:
     """The six arrays of each style by name; raises InvalidInput for any other form."""
     states = content if isinstance(content, list) else [content]
     found: dict[tuple[int, int], dict[str, Any]] = {}
-    for number, state in enumerate(states[:MOST_STYLES]):
+    for number, state in enumerate(states):
         for name, array in state.items():
             matched = NAME.fullmatch(name)
             if not matched or not is_array(array):
