@@ -13,9 +13,10 @@ from typing import Any
 
 from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, recipe, registry
 from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError
+from benchmark.estimate import Estimate
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
-from benchmark.progress import Progress, duration, say
+from benchmark.progress import Progress, say
 from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.scan import stored
@@ -24,7 +25,7 @@ from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
 from benchmark.workers import Workers, cores
 
-__all__ = ["Estimate", "Report", "Runner", "describe"]
+__all__ = ["Report", "Runner"]
 
 Planned = Mapping[Label, Cell]
 FULL_DATA = "full-data"
@@ -41,21 +42,6 @@ class Report:
     n_rows: int = 0
     seconds: float = 0.0
     problems: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run is expected to cost here, before it starts."""
-
-    n_sets: int
-    n_blocks: int
-    n_stored: int
-    distil_seconds: float
-    train_seconds: float
-
-    @property
-    def seconds(self) -> float:
-        return self.distil_seconds + self.train_seconds
 
 
 @dataclass(frozen=True)
@@ -128,7 +114,7 @@ class Runner:
         whole = engine.join(cell for made in wanted for cell in making.needs(made))
         needed = {(cell.training, seed) for made in todo for cell in making.needs(made) for seed in cell.seeds}
         blocks = [block for block in whole if (block.training, block.seed) in needed]
-        self.train(blocks, "networks that baselines need", whole)
+        self.train(blocks, "networks that baselines need", whole, settled=True)
 
     def _made(
         self, todo: Sequence[Made], expected: dict[Made, float], progress: Progress
@@ -223,7 +209,8 @@ class Runner:
             self._train_teachers(found)
             wanted = {(cell.training, seed) for cell in found for seed in cell.seeds}
             blocks = engine.join([*found, *cells])
-            self.train([block for block in blocks if (block.training, block.seed) in wanted], "teachers")
+            chosen = [block for block in blocks if (block.training, block.seed) in wanted]
+            self.train(chosen, "teachers", settled=True)
 
     def estimate(self, jobs: Sequence[Job], made: Sequence[Made] = (), more: Sequence[Cell] = ()) -> Estimate:
         """What `make` and `evaluate` would do and cost; a few steps of each kind are timed, nothing is written.
@@ -238,8 +225,12 @@ class Runner:
         known = {one: name for one, name in found.items() if name is not None}
         cells = [phases.with_sets(cell, known) for cell in cells]
         todo = [one for one, name in found.items() if name is None]
-        cells = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells) + cells
-        blocks = engine.assign(engine.join(cells), self.materials, self.n_workers)
+        first = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells)
+        trained = {(cell.training, seed) for cell in first for seed in cell.seeds}
+        blocks = engine.join([*first, *cells])
+        needed = [block for block in blocks if (block.training, block.seed) in trained]
+        students = [block for block in blocks if (block.training, block.seed) not in trained]
+        blocks = self._assigned(needed, settled=True) + self._assigned(students)
         missing = [b for b in blocks if phases.made_in([b.training]) or engine.missing([b], self.store)]
         return Estimate(
             n_sets=len(todo),
@@ -257,14 +248,19 @@ class Runner:
         return () if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
 
     def train(
-        self, blocks: Sequence[engine.Block], title: str, whole: Sequence[engine.Block] = ()
+        self,
+        blocks: Sequence[engine.Block],
+        title: str,
+        whole: Sequence[engine.Block] = (),
+        settled: bool = False,
     ) -> dict[tuple[Any, int], str]:
         """Train the blocks that are missing; returns what went wrong, by training and seed.
 
         `whole`: all blocks of the plan, where `blocks` are but those that are still wanted; how each is computed goes
-        by all of them, so that a run that goes on after a kill computes as it began.
+        by all of them, so that a run that goes on after a kill computes as it began. `settled`: others are made from
+        these networks.
         """
-        ways = dict(zip(whole or blocks, engine.assign(whole or blocks, self.materials, self.n_workers), strict=True))
+        ways = dict(zip(whole or blocks, self._assigned(whole or blocks, settled), strict=True))
         blocks = list(dict.fromkeys(ways[block] for block in blocks))
         todo = engine.missing(blocks, self.store)
         self.report.n_reused += len(blocks) - len(todo)
@@ -291,6 +287,10 @@ class Runner:
         self.report.n_reused += n_elsewhere
         progress.close()
         return errors
+
+    def _assigned(self, blocks: Sequence[engine.Block], settled: bool = False) -> list[engine.Block]:
+        """With ways of computing; what is on this machine says nothing of a cluster."""
+        return engine.assign(blocks, self.materials, self.n_workers, settled or not isinstance(self.workers, Workers))
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; those of the workers run side by side."""
@@ -379,12 +379,3 @@ class Runner:
 def _with_quick_seeds(chosen: Recipe, n_seeds: int | None) -> Recipe:
     """The same recipe, and so the same digest, with no more seeds than an evaluator's quick form uses."""
     return chosen if n_seeds is None else chosen.vary(name=chosen.name, n_seeds=min(n_seeds, chosen.n_seeds))
-
-
-def describe(estimate: Estimate) -> str:
-    """One line for people."""
-    return (
-        f"{estimate.n_sets} sets to make (about {duration(estimate.distil_seconds)}), {estimate.n_blocks} trainings to "
-        f"run (about {duration(estimate.train_seconds)}), {estimate.n_stored} stored already: "
-        f"about {duration(estimate.seconds)} in all on this machine"
-    )

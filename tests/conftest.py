@@ -22,6 +22,12 @@ _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 _UNPACKED = Path(tempfile.gettempdir()) / "distillbench-real-data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _code_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What ran here before must not answer for how a test's networks are computed."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path_factory.mktemp("code"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """Give a data root (for DISTILLBENCH_DATA) that holds `<name>.npz`; skip where the real data are not at hand.

@@ -16,10 +16,12 @@ FIGURE = "images/performance.svg"
 RECORD = "evidence/performance.json"
 REFERENCE_CHECK = "evidence/reference_loop.json"
 PRECISION = "evidence/precision.json"
-CHECKS = (REFERENCE_CHECK, PRECISION)
-"""Evidence that the page tells beside the times."""
-"""What tests/evidence/reference_loop.py writes. All three are relative to the page."""
+BASELINES = "evidence/baselines_speed.json"
+CHECKS = (REFERENCE_CHECK, PRECISION, BASELINES)
+"""Evidence that the page tells beside the times, relative to the page as the others: what the modules of tests/evidence
+that have their names write."""
 
+WHO = ("public", "ours")
 KINDS = {"cpu": "CPU", "cuda": "GPU"}
 
 INTRODUCTION = f"""\
@@ -36,10 +38,11 @@ could do at best. `distillbench bench` measures all of it again and writes this 
 - **Reference.** `loop` is the field's usual one, written in our own words in `benchmark/bench/reference.py`: a
   DataLoader over a TensorDataset, eager float32, one seed after another, loss and predictions copied to the host at
   every batch, the test images sent through PIL transforms once after the first epoch and once at the end. `tidy` is
-  our own loop without any of that: eager float32 on tensors, tested once. Both use our architectures, our recipe, the
-  same initial weights and the same test images.
-- **Ours** is the engine as every command uses it. *Warm*: a new process that finds what an earlier one compiled.
-  *Cold*: the first run of all, with an empty cache of compiled code.
+  our own loop without any of that: eager float32 on tensors, all cores, tested once. Both use our architectures, our
+  recipe, the same initial weights and the same test images.
+- **Ours** is the engine as every command uses it. *Warm*: a new process that finds what an earlier one compiled; where
+  the cell alone is not worth compiling, that was a larger plan of the same shapes. *Cold*: the first run of all, with
+  an empty cache of compiled code.
 - **Interleaved.** Each part runs in a process of its own, in turn: a seed of the reference, all seeds of ours, the next
   seed of the reference, and so on. The range behind a ratio is that of these neighbours.
 - **The floor** is the convolutions and matrix products of the cell, counted, at the rate of the faster of two square
@@ -65,6 +68,7 @@ def render(
         parts.append(f"## Where the time goes\n\n![Shares of training and testing, reference and ours]({FIGURE})\n")
     parts += _not_run([cell for cell in order if cell.name not in cells])
     parts += [*_precision(checks.get(PRECISION)), *_check(checks.get(REFERENCE_CHECK))]
+    parts += _baselines(checks.get(BASELINES))
     return "\n".join(parts)
 
 
@@ -227,6 +231,32 @@ def _check(check: Json | None) -> Iterator[str]:
         for name, row in check["value"].items()
     ]
     yield _table(head, rows)
+
+
+def _baselines(study: Json | None) -> Iterator[str]:
+    """How fast the baselines that learn are, beside their authors' public code."""
+    if study is None:
+        return
+    yield "## How fast are the baselines?\n"
+    text = (
+        "One step of distilling CIFAR-10 at 1 image per class on 256 real images of each class, ours and the authors' "
+        f"public code ({study['details']['public code']}, fetched to a folder beside this repository and left "
+        f"unchanged) in turn, each in a process of its own; {study['n']}; medians "
+        f"(`tests/evidence/baselines_speed.py`, [{BASELINES}]({BASELINES})). {study['device']}, torch "
+        f"{study['versions']['torch']}."
+    )
+    yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
+    methods = {name: row for name, row in study["value"].items() if "bar" in row}
+    rows = [
+        [
+            f"`{name}`",
+            *(f"{row[who]:.2f} ({min(row['rounds'][who]):.2f} to {max(row['rounds'][who]):.2f})" for who in WHO),
+            f"**{row['times as fast']:.1f}**",
+            f"{row['bar']:g}, {'met' if row['times as fast'] >= row['bar'] else 'missed'}",
+        ]
+        for name, row in methods.items()
+    ]
+    yield _table(["method", "authors' code, s (range)", "ours, s (range)", "times as fast", "bar"], rows)
 
 
 def _reference_seconds(cell: Measured, part: str) -> str:

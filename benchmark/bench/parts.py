@@ -13,8 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -23,20 +22,23 @@ from benchmark import __version__, engine, making
 from benchmark.bench import floor
 from benchmark.bench.cells import BenchCell
 from benchmark.bench.reference import now, train_and_test
+from benchmark.engine.backends import possible
+from benchmark.engine.devices import cpu_lines
 from benchmark.engine.training import build_network, fit
 from benchmark.errors import DistillBenchError, EnvironmentFault
 from benchmark.evaluator import accuracy_percent
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Stored
+from benchmark.workers import cores
 
-__all__ = ["carry_out", "machine", "main", "ours", "reference", "tidy"]
+__all__ = ["carry_out", "code", "machine", "main", "ours", "reference", "tidy"]
 
 Found = dict[str, Any]
 
 
 def carry_out(request: Mapping[str, Any]) -> Found:
-    """Measure one part: `machine`, `reference` (with its seed), or `ours`."""
+    """Carry out one part: `machine`, `reference` (with its seed), `code`, or `ours`."""
     cell, device = BenchCell.from_json(dict(request["cell"])), torch.device(request["device"])
     if request["part"] == "machine":
         return machine(device)
@@ -45,11 +47,27 @@ def carry_out(request: Mapping[str, Any]) -> Found:
         asked = cell.asked(Stored(making.make(materials, cell.made)))
         now(device)
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        if request["part"] == "code":
+            return code(asked, materials)
         if request["part"] == "ours":
             found = ours(asked, materials)
         else:
             found = (reference if cell.reference == "loop" else tidy)(asked, int(request["seed"]), materials)
     return {**found, "load": round(load, 2)}
+
+
+def code(asked: Cell, materials: engine.Materials) -> Found:
+    """Compile what the cell would be computed with in a plan large enough for it, where the cell alone is not."""
+    block = engine.assign(engine.join([asked]), materials, cores())[0]
+    way = replace(possible(block, materials), one_thread=block.way.one_thread)
+    if materials.device.type == "cpu" and block.way != way:
+        recipe = block.training.recipe.vary(epochs=1, passes=None, min_steps=0, decay_epochs=())
+        outcomes, _ = engine.run_block(
+            replace(block, training=replace(block.training, recipe=recipe), way=way), materials
+        )
+        if outcomes[0].status != "ok":
+            raise EnvironmentFault(f"the compiled step gave no accuracy: {outcomes[0].reason}.")
+    return {"backend": way.backend}
 
 
 def reference(asked: Cell, seed: int, materials: engine.Materials) -> Found:
@@ -66,7 +84,7 @@ def reference(asked: Cell, seed: int, materials: engine.Materials) -> Found:
 def tidy(asked: Cell, seed: int, materials: engine.Materials) -> Found:
     """One seed by the engine's plain form: eager, float32, tensors on the device, one pass over cached test images."""
     training, device = asked.training, materials.device
-    engine.prepare(device, engine.is_small(materials.facts(training.stages[0].stream)))
+    engine.prepare(device, one_thread=False)
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     started = now(device)
     network = build_network(training.architecture, examples, seed, device)
@@ -131,19 +149,13 @@ def _test_of(asked: Cell) -> Any:
     return asked.probes[0].data
 
 
-def _cpu_lines(field: str) -> list[str]:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [line.partition(": ")[2] for line in lines if line.startswith(field)]
-
-
 def _cpu_name() -> str:
-    return next(iter(_cpu_lines("model name")), platform.processor() or "unknown CPU")
+    return next(iter(cpu_lines("model name")), platform.processor() or "unknown CPU")
 
 
 def _wide_instructions() -> list[str]:
     """Those for bfloat16 that the CPU says it has."""
-    flags = next(iter(_cpu_lines("flags")), "").split()
+    flags = next(iter(cpu_lines("flags")), "").split()
     return [flag for flag in ("avx512_bf16", "amx_bf16") if flag in flags]
 
 

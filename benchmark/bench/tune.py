@@ -23,9 +23,10 @@ import torch
 from benchmark import architectures, engine
 from benchmark.bench.reference import now
 from benchmark.engine.backends import STUDIED, Rule, device_kind, floating_operations, rules
-from benchmark.engine.compiled import CompiledSteps, compiled_forward, shape_of
+from benchmark.engine.compiled import CompiledSteps, compiled_forward
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import refusal
+from benchmark.engine.machine_code import shape_of
 from benchmark.engine.steps import EagerSteps
 from benchmark.errors import DoesNotFit, EnvironmentFault
 from benchmark.progress import Progress, say

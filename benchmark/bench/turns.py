@@ -47,7 +47,7 @@ Runner = Callable[[Json, Mapping[str, str], Tick], Json]
 
 @dataclass(frozen=True)
 class Part:
-    """One process: `machine`, `cold`, or number i of `reference` and `warm`."""
+    """One process: `machine`, `cold`, `code`, or number i of `reference` and `warm`."""
 
     kind: str
     number: int = 0
@@ -58,9 +58,11 @@ class Part:
 
 
 def parts(cell: BenchCell, repeats: int) -> Iterator[Part]:
-    """The order of a cell: the machine's rates, ours with nothing compiled, then a seed of the reference and ours."""
+    """The order of a cell: the machine's rates, ours with nothing compiled, what compiles it, then a seed of the
+    reference and ours."""
     yield Part("machine")
     yield Part("cold")
+    yield Part("code")
     for number in range(max(cell.n_seeds, repeats)):
         if number < cell.n_seeds:
             yield Part("reference", number)
@@ -122,7 +124,7 @@ class Turns:
         if part.kind == "cold":
             for place in compiled.values():
                 shutil.rmtree(place, ignore_errors=True)
-        environment = compiled if part.kind in ("cold", "warm") else {}
+        environment = compiled if part.kind in ("cold", "code", "warm") else {}
         found = self.run(
             part.request(cell, self.device),
             environment,
@@ -142,7 +144,7 @@ class Turns:
         operations = self._operations_of(cell)
         seed = (operations["train"] + 2 * operations["test"]) / GUESSED_RATE[self.device.type]
         ours = cell.n_seeds * seed / GUESSED_RATIO
-        work = {"machine": 3.0, "reference": seed, "cold": ours + 20, "warm": ours}
+        work = {"machine": 3.0, "reference": seed, "cold": ours + 20, "code": 20.0, "warm": ours}
         return START_SECONDS + work[part.kind]
 
 

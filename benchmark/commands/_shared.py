@@ -16,8 +16,9 @@ from benchmark import registry
 from benchmark.errors import UsageError
 
 if TYPE_CHECKING:
+    from benchmark.estimate import Estimate
     from benchmark.plan import Plan
-    from benchmark.runner import Estimate, Report, Runner
+    from benchmark.runner import Report, Runner
     from benchmark.store import Store
 
 __all__ = [
@@ -97,9 +98,8 @@ def runner_of(store: Store, named: Mapping[str, Any]) -> Runner:
 
 def carry_out(runner: Runner, chosen: Plan) -> Report:
     from benchmark.progress import duration, say
-    from benchmark.runner import describe
 
-    say(describe(runner.estimate(chosen.jobs, chosen.made)))
+    say(str(runner.estimate(chosen.jobs, chosen.made)))
     runner.make(chosen.made)
     report = runner.evaluate(chosen.jobs)
     runner.store.collect()
@@ -112,9 +112,7 @@ def carry_out(runner: Runner, chosen: Plan) -> Report:
 
 def show_estimate(estimate: Estimate, as_json: bool) -> None:
     """What a dry run prints."""
-    from benchmark.runner import describe
-
-    click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else describe(estimate))
+    click.echo(json.dumps({**asdict(estimate), "seconds": estimate.seconds}) if as_json else str(estimate))
 
 
 def finish(report: Report) -> None:

@@ -73,7 +73,7 @@ def reproduce(table: str | None, cells: tuple[str, ...], **named: Any) -> None:
 
     docs = Path(named["out"]) if named["out"] else REPOSITORY / "docs"
     opened = open_store(named["store"], named["plugins"])
-    found = record.read(docs / page.RECORD)
+    found = record.read(docs / page.RECORD)  # now, so that a damaged one is told before hours of work
     if table is None:
         if cells or named["dry_run"] or named["stored"]:
             raise UsageError("which table? See `distillbench reproduce` for their names.")
@@ -88,7 +88,7 @@ def reproduce(table: str | None, cells: tuple[str, ...], **named: Any) -> None:
         _dry_run(opened, named, asked)
         return
     report = None if named["stored"] else _run(opened, named, asked)
-    found |= _measured(opened, chosen, asked)
+    found = record.read(docs / page.RECORD) | _measured(opened, chosen, asked)  # another run may have written
     if named["write"]:
         _write(docs, found)
     wanted = {cell.name for cell in asked}
@@ -153,10 +153,9 @@ def _dry_run(opened: Store, named: dict[str, Any], asked: Sequence[TableCell]) -
 def _run(opened: Store, named: dict[str, Any], asked: Sequence[TableCell]) -> Any:
     from benchmark.progress import say
     from benchmark.reproduce import measure
-    from benchmark.runner import describe
 
     runner = runner_of(opened, named)
-    say(describe(measure.estimate(runner, asked)))
+    say(str(measure.estimate(runner, asked)))
     measure.carry_out(runner, asked)
     return runner.report
 

@@ -3,6 +3,9 @@
 The table (`backends.toml`, written by `distillbench bench --tune`) says for each kind of device, architecture and size
 of image what pays, and from how much work on: compiling costs seconds, so a shape is compiled only where everything
 that a plan asks of it, finished parts included, is worth more. So a run that was killed goes on in the same way.
+
+Code that an earlier plan left on this machine costs nothing and is taken up, whatever the work, but not by what was
+begun eagerly, nor by what sets and labels are made from, which must be the same every time.
 """
 
 from __future__ import annotations
@@ -10,10 +13,9 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,8 +23,9 @@ from benchmark import architectures, loss, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count_images
+from benchmark.engine.machine_code import Shape, StepKind, is_kept, step_kind
 from benchmark.engine.materials import Materials
-from benchmark.engine.process import SMALL_SIDE, is_small
+from benchmark.engine.process import SMALL_SIDE, every_thread, is_small
 from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit
 
@@ -44,8 +47,11 @@ STUDIED = ("convnet", "mlp")
 SIZES = {"width", "depth"}
 """Options that leave an architecture what it is, only larger or smaller."""
 MANY = 8
-"""Blocks of larger images for each worker from which on one-thread workers finish them sooner than all cores one by
-one."""
+"""Blocks of larger images for each worker, or of small ones in all, from which on one-thread workers finish them sooner
+than all cores one by one."""
+FEW = 3e12
+"""Operations of fewer blocks of small images, above which workers are worth starting for them too: about half a minute
+of two cores."""
 
 
 @dataclass(frozen=True)
@@ -109,66 +115,85 @@ def _has(question: str) -> bool:
     return bool(ask is not None and ask())
 
 
-def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1) -> list[Block]:
-    """The blocks of a whole plan, each with its way of computing."""
+def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, settled: bool = False) -> list[Block]:
+    """The blocks of a whole plan, each with its way of computing.
+
+    `settled`: go by nothing that may be another the next time: neither by the code that is on this machine nor by how
+    few blocks there are. For networks that others are made from.
+    """
     todo = list(blocks)
-    large = {block for block in todo if not is_small(materials.facts(block.data))}
-    crowded = n_workers > 1 and len(large) >= MANY * n_workers and materials.device.type == "cpu"
-    work: dict[tuple[Any, ...], float] = {}
-    shapes = {block: _shape(block, materials) for block in todo}
-    for block, shape in shapes.items():
-        if shape is not None:
-            work[shape] = work.get(shape, 0.0) + _work(block, materials)
-    ways: dict[tuple[Any, ...] | None, Way] = {s: _way(s, done, materials.device) for s, done in work.items()}
-    return [
-        replace(block, way=replace(ways.get(shapes[block], EAGER), one_thread=crowded or block not in large))
-        for block in todo
-    ]
+    small = [block for block in todo if is_small(materials.facts(block.data))]
+    alone = not settled and n_workers > 1 and _are_few(small, materials)
+    crowded = n_workers > 1 and len(todo) - len(small) >= MANY * n_workers and materials.device.type == "cpu"
+    one_thread = dict.fromkeys(todo, crowded) | dict.fromkeys(small, not alone)
+    alike: dict[_Step, list[Block]] = {}
+    for block in todo:
+        step = _step(block, materials, one_thread[block])
+        if step is not None:
+            alike.setdefault(step, []).append(block)
+    ways = dict.fromkeys(todo, EAGER)
+    for step, theirs in alike.items():
+        work = sum(_work(block, materials) for block in theirs)
+        ways |= dict.fromkeys(theirs, _way(step, work, materials, () if settled else theirs))
+    return [replace(block, way=replace(ways[block], one_thread=one_thread[block])) for block in todo]
 
 
 def possible(block: Block, materials: Materials) -> Way:
     """The way that this machine's part of the table gives a block however much work there is."""
-    shape = _shape(block, materials)
-    return _way(shape, math.inf, materials.device) if shape else EAGER
+    step = _step(block, materials, block.way.one_thread)
+    return _way(step, math.inf, materials) if step else EAGER
 
 
-def _shape(block: Block, materials: Materials) -> tuple[Any, ...] | None:
-    """What one compiled step serves; None where there is no step, or no line of the table."""
+_Step = tuple[Shape, StepKind]
+"""What one compiled step serves; its precision is that which the recipe asks for."""
+
+
+def _are_few(small: Sequence[Block], materials: Materials) -> bool:
+    """Whether all cores on one training after another are sooner done than workers are started."""
+    return len(small) < MANY and sum(_work(block, materials) for block in small) < FEW
+
+
+def _step(block: Block, materials: Materials, one_thread: bool) -> _Step | None:
+    """None where there is no step, or no line of the table."""
     training = materials.as_carried(block.training)
     if len(training.stages) != 1 or training.stages[0].memory is not None:
         return None
-    facts, recipe = materials.facts(block.data), training.recipe
+    facts, recipe, stream = materials.facts(block.data), training.recipe, training.stages[0].stream
     if loss.parse(recipe.loss).name in (loss.ZIPF, loss.CRD):  # no compiled step knows these
         return None
     if _rule(training.architecture, facts.shape, materials.device) is None:
         return None
-    batch = min(recipe.batch_size, count_images(training.stages[0].stream, materials))
-    rule = (
-        recipe.optimizer,
-        recipe.momentum,
-        recipe.nesterov,
-        recipe.weight_decay,
-        recipe.loss,
-        recipe.label_smoothing,
-    )
-    return training.architecture, facts.shape, len(facts.classes), batch, recipe.precision, rule
+    kind = step_kind(recipe, min(recipe.batch_size, count_images(stream, materials)), materials.has_soft_labels(stream))
+    threads, n_classes = 1 if one_thread else every_thread(), len(facts.classes)
+    shape = Shape(training.architecture, facts.shape, n_classes, recipe.precision, str(materials.device), threads)
+    return shape, kind
 
 
 def _work(block: Block, materials: Materials) -> float:
     """Floating-point operations of a block's training and tests."""
     facts, recipe = materials.facts(block.data), materials.as_carried(block.training).recipe
-    n = count_images(block.training.stages[0].stream, materials)
+    shown = [count_images(stage.stream, materials) for stage in block.training.stages]
     tests = sum(facts.n_train if p.data.split == "train" else facts.n_test for p in block.probes if p.data is not None)
     forward = floating_operations(block.training.architecture, facts.shape, len(facts.classes))
-    return forward * (3 * n * recipe.n_epochs(n) + tests)
+    return forward * (3 * sum(n * recipe.n_epochs(n) for n in shown) + tests)
 
 
-def _way(shape: tuple[Any, ...], work: float, device: torch.device) -> Way:
-    architecture, images, _, _, precision, _ = shape
-    rule = _rule(architecture, images, device)
-    if rule is None or work < rule.least or (precision == "float32" and rule.precision != "float32"):
+def _way(step: _Step, work: float, materials: Materials, blocks: Sequence[Block] = ()) -> Way:
+    """`blocks`: all that the step serves, where kept code may be taken up."""
+    shape, kind = step
+    rule = _rule(shape.architecture, shape.images, materials.device)
+    if rule is None or (shape.precision == "float32" and rule.precision != "float32"):
         return EAGER
-    return EAGER if _refused(architecture, images) else Way("compiled", rule.precision)
+    way = Way("compiled", rule.precision)
+    if work >= rule.least:
+        return EAGER if _refused(shape.architecture, shape.images) else way
+    is_there = bool(blocks) and is_kept(replace(shape, precision=rule.precision), kind)
+    return way if is_there and not _begun_eagerly(blocks, materials) else EAGER
+
+
+def _begun_eagerly(blocks: Iterable[Block], materials: Materials) -> bool:
+    stored = (materials.store.read_outcome(name) for block in blocks for name in block.names)
+    return any(one is not None and one.numerics.split("-")[1:2] == ["eager"] for one in stored)
 
 
 @functools.cache

@@ -2,14 +2,14 @@
 
 Weights stay float32; with `bfloat16` convolutions and matrix products run in it, and the classifier in float32. Shapes
 are fixed, so a last batch that is smaller is padded with images of weight zero. One function serves every seed, recipe
-length and set of its shape; PyTorch keeps the machine code on disk, so that only the first run ever pays for it.
+length and set of its shape; its machine code is kept on disk (`machine_code`), so that only the first run pays for it.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,10 +21,11 @@ from benchmark.engine.capture import Captured
 from benchmark.engine.compiler import keep_compiled_code
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
+from benchmark.engine.machine_code import Shape, StepKind, forward_file, kept, step_file, step_kind
 from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
-__all__ = ["CompiledSteps", "Shape", "compiled_forward", "compiled_function", "shape_of"]
+__all__ = ["CompiledSteps", "compiled_forward", "compiled_function"]
 
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
@@ -35,23 +36,6 @@ ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 StepFunction = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], Any]
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What fixes a compiled function."""
-
-    architecture: str
-    images: tuple[int, int, int]
-    classes: int
-    precision: str
-    device: str
-    threads: int
-
-
-def shape_of(architecture: str, images: tuple[int, int, int], classes: int, precision: str, device: Any) -> Shape:
-    """The shape under this process's number of threads, which compiled code has built in."""
-    return Shape(architecture, images, classes, precision, str(device), torch.get_num_threads())
-
-
 class CompiledSteps:
     """Trains a network whose parameters become views of one flat vector, so that it is up to date at any time."""
 
@@ -60,8 +44,7 @@ class CompiledSteps:
         self.recipe = recipe
         self.batch = batch
         self.done = 0
-        rule = (recipe.optimizer, recipe.momentum, recipe.nesterov, recipe.weight_decay)
-        self.function = _step_function(shape, batch, soft, rule, recipe.loss, recipe.label_smoothing)
+        self.function = _step_function(shape, step_kind(recipe, batch, soft))
         if isinstance(self.function, Captured):
             self.flat, self.moments, *_ = self.function.inputs
         else:
@@ -112,7 +95,7 @@ def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         found = []
-        with torch.inference_mode(False), torch.no_grad():  # as it was compiled; otherwise it would be compiled anew
+        with torch.inference_mode(False), torch.no_grad():  # on a GPU as it was compiled, or it would be again
             flat = torch.cat([parameter.flatten() for parameter in parameters])
             for chunk in torch.split(images, TEST_BATCH):
                 n = len(chunk)
@@ -208,11 +191,9 @@ def compiled_function(
 
 
 @functools.cache
-def _step_function(
-    shape: Shape, batch: int, soft: bool, rule: tuple[Any, ...], loss: str, label_smoothing: float
-) -> StepFunction:
+def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
     model = _Model(shape)
-    recipe = Recipe("compiled", loss=loss, label_smoothing=label_smoothing)
+    recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
     def step(
         flat: torch.Tensor,
@@ -225,21 +206,23 @@ def _step_function(
         parts = [part.detach().requires_grad_() for part in model.parts(flat)]
         loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
         gradients = torch.autograd.grad(loss, parts, materialize_grads=True)
-        _update(flat, moments, torch.cat([gradient.flatten() for gradient in gradients]), scalars, rule)
+        _update(flat, moments, torch.cat([gradient.flatten() for gradient in gradients]), scalars, kind.rule)
         return loss.detach()
 
     on = torch.device(shape.device)
-    n = sum(model.sizes)
-    labels = torch.full((batch, shape.classes), 1 / shape.classes) if soft else torch.zeros(batch, dtype=torch.int64)
+    n, batch = sum(model.sizes), kind.batch
+    soft_labels, ids = torch.full((batch, shape.classes), 1 / shape.classes), torch.zeros(batch, dtype=torch.int64)
+    labels = soft_labels if kind.soft else ids
     example = (
         torch.randn(n) * 0.01,
-        torch.zeros(_n_moments(rule[0]), n),
+        torch.zeros(_n_moments(kind.rule[0]), n),
         torch.randn(batch, *shape.images),
         labels,
         torch.full((batch,), 1 / batch),
         torch.full((3,), 0.5),
     )
-    compiled: StepFunction = _compile(step, tuple(tensor.to(on) for tensor in example), n_state=2)
+    inputs = tuple(tensor.to(on) for tensor in example)
+    compiled: StepFunction = _compile(step, inputs, n_state=2, file=step_file(shape, kind))
     return compiled
 
 
@@ -273,15 +256,21 @@ def _forward_function(shape: Shape) -> ForwardFunction:
 
     example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(TEST_BATCH, *shape.images))
     with torch.no_grad():
-        compiled: ForwardFunction = _compile(forward, tuple(tensor.to(shape.device) for tensor in example))
+        inputs = tuple(tensor.to(shape.device) for tensor in example)
+        compiled: ForwardFunction = _compile(forward, inputs, file=forward_file(shape))
     return compiled
 
 
-def _compile(function: Callable[..., Any], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
+def _compile(
+    function: Callable[..., Any], example: tuple[torch.Tensor, ...], n_state: int = 0, file: Path | None = None
+) -> Any:
     """Trace a function with its backward pass into one graph and compile it; on a GPU, record a step for replay.
 
-    `n_state`: how many of the first arguments are changed in place.
+    `n_state`: how many of the first arguments are changed in place. `file`: where a CPU's code is kept; without one it
+    is torch's to keep, which takes seconds to find it again.
     """
+    if file is not None and not example[0].is_cuda:
+        return kept(file, function, example)
     keep_compiled_code()
     # The number of threads is built into the code, so it must be part of what names it in the cache.
     options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}

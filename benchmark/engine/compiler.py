@@ -1,4 +1,4 @@
-"""Whether torch.compile works on this machine: found out once, by compiling one tiny function in a child process.
+"""Whether torch.compile works on this machine: found out once, by compiling a tiny function in a child process.
 
 A missing compiler or Python header takes the child down, not the run; the answer is kept in the user's cache folder
 for this version of torch and this Python.
@@ -20,13 +20,19 @@ from benchmark.progress import say
 
 __all__ = ["cache_folder", "keep_compiled_code", "why_not"]
 
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 180
 """A child that takes longer has failed."""
 
 _TINY = """
-import torch
-function = torch.compile(lambda x: (x * 2 + 1).relu().sum())
-assert function(torch.ones(4)).item() == 12
+import pathlib, sysconfig, tempfile, torch
+from benchmark.engine.machine_code import kept
+header = pathlib.Path(sysconfig.get_path("include")) / "Python.h"
+if not header.exists():
+    raise FileNotFoundError(f"{header}: the headers of Python are not installed")
+with tempfile.TemporaryDirectory() as folder:
+    function = kept(pathlib.Path(folder) / "code.pt2", lambda x: (x * 2 + 1).relu().sum(), (torch.ones(4),))
+    assert function(torch.ones(4)).item() == 12
 """
 
 
@@ -61,15 +67,21 @@ def why_not() -> str:
 
 def _machine() -> str:
     """What the answer depends on."""
-    text = (
-        f"{torch.__version__} {sys.executable} {sys.version} {os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
-    )
+    compiler = f"{os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
+    text = f"{_TINY} {torch.__version__} {sys.executable} {sys.version} {compiler}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _try() -> str:
     try:
-        child = subprocess.run([sys.executable, "-c", _TINY], capture_output=True, text=True, timeout=SECONDS)
+        paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        child = subprocess.run(
+            [sys.executable, "-P", "-c", _TINY],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
     except (OSError, subprocess.TimeoutExpired) as fault:
         return str(fault)
     if child.returncode == 0:

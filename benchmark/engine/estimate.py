@@ -19,7 +19,7 @@ from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count, count_images
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples, Materials
-from benchmark.engine.process import is_small, prepare
+from benchmark.engine.process import prepare
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit
 from benchmark.space import Space
@@ -58,7 +58,8 @@ class Estimator:
         training, recipe = block.training, block.training.recipe
         dataset = _dataset_name(block.data.images[0], self.materials)
         facts = datasets.facts(dataset)
-        key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss)
+        one_thread = block.way.one_thread
+        key = (training.architecture, dataset, batch, recipe.augmentation, recipe.optimizer, recipe.loss, one_thread)
         if key not in self._steps:
             self._steps[key] = self._time(block, facts, batch)
         speedup = chosen_speedup(block.way, training.architecture, facts, self.materials.device)
@@ -86,7 +87,7 @@ class Estimator:
     def _time(self, block: Block, facts: DatasetFacts, batch: int) -> tuple[float, float]:
         """Seconds of one training step of `batch` images, and of one tested image."""
         device = self.materials.device
-        prepare(device, is_small(facts))
+        prepare(device, block.way.one_thread)
         draws = generator(0, "estimate")
         images = torch.randn(batch, *facts.shape, generator=draws).to(device)
         labels = torch.randint(len(facts.classes), (batch,), generator=draws).to(device)

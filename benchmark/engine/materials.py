@@ -15,6 +15,7 @@ from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
 from benchmark.space import PIXEL, Space
 from benchmark.store import Store
+from benchmark.synthetic_set import Card
 from benchmark.values import Data, Images, Made, Real, Requantised, Stored, Training
 
 __all__ = ["Examples", "Materials", "into_space"]
@@ -67,7 +68,7 @@ class Materials:
         self.counts: dict[Images, int] = {}
         """How many images these name, as far as they were counted (`counting`)."""
         self._datasets: dict[str, Dataset] = {}
-        self._dataset_of: dict[str, str] = {}
+        self._cards: dict[str, Card] = {}
         self._examples: dict[tuple[Data, str, bool], Examples] = {}
         self._real: dict[tuple[Real, Space], Examples] = {}
 
@@ -124,9 +125,18 @@ class Materials:
             first = first.of
         if not isinstance(first, Stored):
             return datasets.facts(first.dataset if isinstance(first, Real) else first.real.dataset)
-        if first.digest not in self._dataset_of:
-            self._dataset_of[first.digest] = self.store.read_card(first.digest).dataset
-        return datasets.facts(self._dataset_of[first.digest])
+        return datasets.facts(self._card(first).dataset)
+
+    def has_soft_labels(self, data: Data) -> bool:
+        """Whether a plan's data, all made, are trained on with probabilities."""
+        whole = (images.of if isinstance(images, Requantised) else images for images in data.images)
+        own = any(isinstance(images, Stored) and self._card(images).track == "soft" for images in whole)
+        return isinstance(data.labels, Training) or (data.labels == "own" and own)
+
+    def _card(self, stored: Stored) -> Card:
+        if stored.digest not in self._cards:
+            self._cards[stored.digest] = self.store.read_card(stored.digest)
+        return self._cards[stored.digest]
 
     def _network_space(self, facts: DatasetFacts, recipe: Recipe) -> Space:
         """Pixels are standardised by the statistics that the recipe names, the dataset's own where it lacks those;

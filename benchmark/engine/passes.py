@@ -20,9 +20,10 @@ from torch.func import functional_call, grad, vmap
 
 from benchmark import architectures
 from benchmark.architectures import Network
-from benchmark.engine.compiled import Shape, compiled_function, shape_of
+from benchmark.engine.compiled import compiled_function
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import activation_layers, refusal
+from benchmark.engine.machine_code import Shape, shape_of
 
 __all__ = ["Passes", "Seen", "Tensors", "class_gradients", "matrices", "record", "spans"]
 

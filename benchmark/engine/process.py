@@ -1,7 +1,7 @@
 """Sets this process up for one piece of work: threads, allocator, deterministic kernels.
 
-On small images a second thread gains little and waits much, worst where another process has the core; two processes
-with one thread each do more. Larger images get all cores, unless many trainings of them wait (`backends`).
+Several processes with one thread each do more than one with several threads, whose threads wait for one another, worst
+where another process has a core. Where only a few trainings wait, all cores on each are sooner done (`backends`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 from benchmark.datasets import DatasetFacts
 
-__all__ = ["SMALL_SIDE", "is_small", "prepare"]
+__all__ = ["SMALL_SIDE", "every_thread", "is_small", "prepare"]
 
 SMALL_SIDE = 16
 """Images up to this height and width are small."""
@@ -22,19 +22,19 @@ TOP_PAD = 64 * 2**20
 
 
 def is_small(facts: DatasetFacts) -> bool:
-    """Whether a training on this dataset gets one thread."""
+    """Whether a set of this dataset is made with one thread, and many trainings on it run with one each."""
     return max(facts.shape[1:]) <= SMALL_SIDE
 
 
 def prepare(device: torch.device, one_thread: bool) -> None:
     """Call before any work whose result is stored or timed."""
     _once()
-    every = _every_thread()
+    every = every_thread()
     torch.set_num_threads(1 if device.type == "cpu" and one_thread else every)
 
 
 @functools.cache
-def _every_thread() -> int:
+def every_thread() -> int:
     """The number of threads that this process was started with: cores, or OMP_NUM_THREADS."""
     return torch.get_num_threads()
 

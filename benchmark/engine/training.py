@@ -44,7 +44,8 @@ def _steps_of(
         return ContrastSteps(network, recipe, examples, seed)
     if way.backend == "eager":
         return EagerSteps(network, recipe)
-    from benchmark.engine.compiled import CompiledSteps, shape_of
+    from benchmark.engine.compiled import CompiledSteps
+    from benchmark.engine.machine_code import shape_of
 
     facts, device = examples.facts, examples.images.device
     shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)
@@ -58,7 +59,8 @@ def forward_of(
     """From images (n, C, H, W) to logits (n, K), in the way that the network is trained in; compiled, any n."""
     if way.backend == "eager":
         return network
-    from benchmark.engine.compiled import compiled_forward, shape_of
+    from benchmark.engine.compiled import compiled_forward
+    from benchmark.engine.machine_code import shape_of
 
     facts, device = examples.facts, examples.images.device
     shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)

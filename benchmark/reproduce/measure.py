@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmark import engine, keys, making, phases
+from benchmark.estimate import Estimate
 from benchmark.evaluator import accuracy_percent
 from benchmark.reproduce.record import Measured
 from benchmark.reproduce.tables import TableCell
-from benchmark.runner import Estimate, Runner
+from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Made
 

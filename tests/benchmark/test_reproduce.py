@@ -13,7 +13,7 @@ import pytest
 
 from benchmark import registry
 from benchmark.errors import InvalidInput, UsageError
-from benchmark.reproduce import page, record, tables
+from benchmark.reproduce import measure, page, record, tables
 from benchmark.reproduce.tables import Number
 from benchmark.reproduce.verdict import BLUNT, judge, our_error
 
@@ -210,6 +210,26 @@ def test_a_table_is_run_judged_written_and_not_run_again(
     assert again["n_blocks"] == 0 and again["n_stored"] == 2
     (listed,) = json.loads(command("reproduce", *common).out)
     assert listed["table"] == "mine" and listed[row["verdict"]] == 1
+
+
+def test_what_another_run_wrote_meanwhile_is_kept(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(f'summary = "Mine"\nnote = "By hand."\n{CELL}', encoding="utf-8")
+    monkeypatch.setattr(tables, "TABLES", folder)
+    file = tmp_path / "docs" / page.RECORD
+    other = record.Measured("x", ((60.0,),), 0, ("a",), (), 0, 0, "2")
+    carry_out = measure.carry_out
+
+    def slow(*arguments: Any) -> None:
+        record.write(file, {"theirs/digits-1": other})
+        carry_out(*arguments)
+
+    monkeypatch.setattr(measure, "carry_out", slow)
+    assert command("reproduce", "mine", "--write", "--store", tmp_path / "store", "--out", tmp_path / "docs").code == 0
+    assert set(record.read(file)) == {"mine/digits-1", "theirs/digits-1"}
 
 
 def test_what_was_measured_under_another_request_is_not_run(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from benchmark import engine, making, plan, recipe
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
-from benchmark.runner import Runner, describe
+from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
 
@@ -361,7 +361,7 @@ def test_what_is_left_of_a_plan_is_computed_as_the_whole_was(
     """The table counts the work of all blocks, those that are done included."""
     seen: list[int] = []
 
-    def assign(blocks: list[engine.Block], materials: Any, n_workers: int) -> list[engine.Block]:
+    def assign(blocks: list[engine.Block], materials: Any, n_workers: int, settled: bool) -> list[engine.Block]:
         seen.append(len(blocks))
         return blocks
 
@@ -397,7 +397,7 @@ def test_a_time_that_no_set_takes_counts_as_none(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("benchmark.baseline.Baseline.seconds", lambda *_: told)
     runner = Runner(Store(tmp_path / "store"), "cpu", workers=1)
     estimate = runner.estimate([], [Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)])
-    assert estimate.distil_seconds == 0.0 and "about 0 s" in describe(estimate)
+    assert estimate.distil_seconds == 0.0 and "about 0 s" in str(estimate)
 
 
 def test_without_a_loop_one_thread_makes_a_set_here_as_in_a_worker(
@@ -424,7 +424,7 @@ def test_a_pool_is_started_only_where_it_saves_time_and_a_cluster_always_gets_it
     runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
     stored = Stored(runner.make([Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)]).popitem()[1])
     training = Training((Stage(Data((stored,))),), "mlp", recipe.load("tiny"))
-    blocks = [engine.Block(training, seed, ()) for seed in (0, 1)]
+    blocks = [engine.Block(training, seed, ()) for seed in range(8)]
     monkeypatch.setattr(engine, "missing", lambda blocks, store: list(blocks))
     for seconds in (0.1, 100.0):
         monkeypatch.setattr(runner.estimator, "seconds", lambda block, seconds=seconds: seconds)

@@ -59,9 +59,9 @@ def few_images(bench: Bench) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(
             file,
-            x_train=whole.train.images[chosen],
+            x_train=whole.train.images[chosen].transpose(0, 2, 3, 1),
             y_train=whole.train.labels[chosen],
-            x_test=whole.test.images,
+            x_test=whole.test.images.transpose(0, 2, 3, 1),
             y_test=whole.test.labels,
         )
     return file

@@ -91,8 +91,9 @@ def in_a_process(place: str, name: str) -> Step:
 
 def _serve(connection: Connection, place: str, name: str) -> None:
     step = PUBLIC[name](public_code(place), real_images(), name)
-    while connection.recv():
-        connection.send(step())
+    with suppress(EOFError):  # when the other side is done
+        while connection.recv():
+            connection.send(step())
 
 
 def public_code(place: str) -> SimpleNamespace:

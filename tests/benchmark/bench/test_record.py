@@ -129,6 +129,22 @@ def test_the_figure_shows_both_and_is_the_same_each_time(measured: Made) -> None
     assert "(GPU)" in svg and "<!DOCTYPE" not in svg
 
 
+def test_the_page_tells_how_fast_the_baselines_are_beside_their_authors_code() -> None:
+    rounds = {"public": [9.0, 10.0, 12.0], "ours": [2.0, 2.5, 3.0]}
+    row = {"public": 10.0, "ours": 2.5, "times as fast": 4.0, "bar": 3.0, "rounds": rounds}
+    check = {
+        "value": {"dm": row, "dc": {**row, "times as fast": 1.5}, "compiled against plain": {"dm": 0.1}},
+        "n": "3 interleaved steps of each",
+        "device": "A CPU",
+        "details": {"threads": 2, "public code": "somebody/something 0123abc"},
+        "versions": {"torch": "2.15.0"},
+    }
+    text = page.render({}, [], {page.BASELINES: check})
+    assert "somebody/something 0123abc" in text
+    assert "| `dm` | 10.00 (9.00 to 12.00) | 2.50 (2.00 to 3.00) | **4.0** | 3, met |" in text
+    assert "**1.5** | 3, missed |" in text and "compiled against plain" not in text
+
+
 def test_the_committed_page_follows_from_the_committed_record() -> None:
     docs = ROOT / "docs"
     checks = {name: json.loads((docs / name).read_text("utf-8")) for name in page.CHECKS if (docs / name).exists()}

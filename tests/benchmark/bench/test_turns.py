@@ -30,10 +30,11 @@ def test_reference_and_ours_take_turns() -> None:
     assert order == [
         "machine 0",
         "cold 0",
+        "code 0",
         *("reference 0", "warm 0", "reference 1", "warm 1", "reference 2", "warm 2", "reference 3", "reference 4"),
     ]
     more = [part.kind for part in turns.parts(cells.known()["digits-1"].shortened(), 4)]
-    assert more[2:] == ["reference", "warm", "reference", "warm", "warm", "warm"]
+    assert more[3:] == ["reference", "warm", "reference", "warm", "warm", "warm"]
 
 
 def test_ours_alone_has_a_cache_of_its_own_and_the_cold_run_an_empty_one(stage: Any, cache: Path) -> None:
@@ -44,9 +45,9 @@ def test_ours_alone_has_a_cache_of_its_own_and_the_cold_run_an_empty_one(stage: 
     measure(bench, cell)
     assert not stale.exists()
     with_cache = ["TORCHINDUCTOR_CACHE_DIR" in environment for environment in stage.environments]
-    assert [part for part, _ in stage.asked] == ["machine", "ours", "reference", "ours", "reference"]
-    assert with_cache == [part == "ours" for part, _ in stage.asked]
-    assert stage.environments[1] == stage.environments[3]
+    assert [part for part, _ in stage.asked] == ["machine", "ours", "code", "reference", "ours", "reference"]
+    assert with_cache == [part in ("ours", "code") for part, _ in stage.asked]
+    assert stage.environments[1] == stage.environments[2] == stage.environments[4]
 
 
 def test_a_killed_bench_goes_on_where_it_was(stage: Any) -> None:
@@ -58,7 +59,8 @@ def test_a_killed_bench_goes_on_where_it_was(stage: Any) -> None:
     assert len(bench.left(cell)) == n_parts - 3
     stage.stop_at = None
     found = measure(turns.Turns(CPU, 2), cell)
-    assert stage.asked == [("machine", 0), ("ours", 0), ("reference", 0), ("ours", 0), ("reference", 1), ("ours", 1)]
+    order = [("reference", 0), ("ours", 0), ("reference", 1), ("ours", 1)]
+    assert stage.asked == [("machine", 0), ("ours", 0), ("code", 0), *order]
     assert len(found.reference) == 2 and len(found.warm) == 2
     bench.forget(cell)
     assert len(bench.left(cell)) == n_parts
@@ -125,14 +127,14 @@ def test_the_command_writes_the_page_and_measures_anew_when_asked_again(
     asked = ["bench", "--quick", "--cell", "digits-1", "--device", "cpu", "--repeats", "1", "--out", out]
     answer = command(*asked)
     assert (answer.code, answer.out) == (0, f"{out / 'performance.md'}\n")
-    assert "1 cells, 5 parts" in answer.err
+    assert "1 cells, 6 parts" in answer.err
     text = (out / "performance.md").read_text()
     assert "They are no measurement" in text
     assert "`distillbench bench --device cpu --cell digits-1 --quick --repeats 1`" in text
     assert (out / page.FIGURE).exists() and list(record.read(out / page.RECORD)) == ["digits-1"]
-    assert command(*asked).code == 0 and len(stage.asked) == 10
+    assert command(*asked).code == 0 and len(stage.asked) == 12
     full = command("bench", "--cell", "digits-1", "--device", "cpu", "--out", out)
-    assert full.code == 2 and "cut to 1/30" in full.err and len(stage.asked) == 10
+    assert full.code == 2 and "cut to 1/30" in full.err and len(stage.asked) == 12
     (out / "performance.md").unlink()
     assert command("bench", "--page", "--out", out).code == 0
     assert (out / "performance.md").read_text() == text

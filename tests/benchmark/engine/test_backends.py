@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from benchmark import engine
 from benchmark.engine import backends
 from benchmark.engine.backends import Rule, assign, device_kind, floating_operations, rules
+from benchmark.engine.machine_code import Shape, StepKind, step_kind
 from benchmark.recipe import Recipe
 from benchmark.values import Data, Probe, Real, Stage, Stored, Training
 
@@ -44,6 +46,39 @@ def test_a_shape_is_compiled_where_the_whole_plan_asks_enough_of_it(
     assert [block.way for block in assign(many, materials)] == [block.way for block in assign(many[::-1], materials)]
 
 
+def test_code_that_is_there_is_taken_up_however_little_there_is_to_do(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def is_kept(shape: Shape, kind: StepKind) -> bool:
+        asked.append((shape, kind))
+        return True
+
+    monkeypatch.setattr(backends, "is_kept", is_kept)
+    few = _blocks(stored, "convnet:width=8", 1)
+    assert {block.way.backend for block in assign(few, materials)} == {"compiled"}
+    recipe = few[0].training.recipe
+    assert asked == [
+        (Shape("convnet:width=8", (1, 8, 8), 10, "bfloat16", "cpu", 1), step_kind(recipe, batch=20, soft=False))
+    ]
+    assert {block.way.backend for block in assign(few, materials, settled=True)} == {"eager"}
+    exact = _blocks(stored, "convnet:width=8", 1, precision="float32")
+    assert {block.way.backend for block in assign(exact, materials)} == {"eager"}
+
+
+def test_what_was_begun_eagerly_goes_on_so_whatever_code_there_is_by_then(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "is_kept", lambda shape, kind: True)
+    blocks = _blocks(stored, "convnet:width=8", 3, epochs=1)
+    begun = replace(blocks[0], way=engine.Way(one_thread=True))
+    engine.run([begun], materials)
+    assert {block.way.backend for block in assign(blocks, materials)} == {"eager"}
+    other = _blocks(stored, "convnet:width=8", 3, epochs=1, momentum=0.5)
+    assert {block.way.backend for block in assign(other, materials)} == {"compiled"}
+
+
 def test_what_is_in_no_table_runs_eagerly(materials: engine.Materials, stored: Stored) -> None:
     assert {block.way for block in assign(_blocks(stored, "mlp", 50), materials)} == {engine.Way(one_thread=True)}
 
@@ -72,6 +107,17 @@ def test_without_a_compiler_everything_runs_eagerly(
     monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda: "no g++")
     backends._refused.cache_clear()
     assert {block.way.backend for block in assign(_blocks(stored, "convnet:width=64", 50), materials)} == {"eager"}
+
+
+def test_a_few_short_trainings_get_all_cores_unless_others_are_made_from_them(
+    materials: engine.Materials, stored: Stored
+) -> None:
+    few, many, long = _blocks(stored, "mlp", 7), _blocks(stored, "mlp", 8), _blocks(stored, "mlp", 7, epochs=10**6)
+    assert {block.way.one_thread for block in assign(few, materials, n_workers=2)} == {False}
+    for others in (many, long):
+        assert {block.way.one_thread for block in assign(others, materials, n_workers=2)} == {True}
+    assert {block.way.one_thread for block in assign(few, materials, n_workers=1)} == {True}
+    assert {block.way.one_thread for block in assign(few, materials, n_workers=2, settled=True)} == {True}
 
 
 def test_many_large_trainings_get_one_thread_each(materials: engine.Materials, stored: Stored) -> None:

@@ -16,6 +16,7 @@ from benchmark.engine.blocks import run_block
 from benchmark.engine.capture import Captured
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import refusal
+from benchmark.engine.machine_code import shape_of
 from benchmark.engine.steps import EagerSteps
 from benchmark.recipe import Recipe
 from benchmark.values import Data, Probe, Real, Stage, Stored, Training
@@ -29,7 +30,7 @@ ADAMW = Recipe("adamw", optimizer="adamw", learning_rate=1e-3, weight_decay=0.05
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Graphs are traced but not compiled: the same operations, at once."""
 
-    def trace(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], n_state: int = 0) -> Any:
+    def trace(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], **_: Any) -> Any:
         return make_fx(function)(*example)
 
     monkeypatch.setattr(compiled, "_compile", trace)
@@ -44,7 +45,7 @@ def _pair(architecture: str, shape: tuple[int, int, int], recipe: Recipe, precis
     torch.manual_seed(0)
     plain = architectures.build(architecture, shape, 10)
     other = copy.deepcopy(plain)
-    kind = compiled.shape_of(architecture, shape, 10, precision, torch.device("cpu"))
+    kind = shape_of(architecture, shape, 10, precision, torch.device("cpu"))
     return plain, EagerSteps(plain, recipe), other, compiled.CompiledSteps(other, recipe, kind, 6, soft), kind
 
 

@@ -1,0 +1,89 @@
+"""Compiled functions in files: found again without tracing, never taken for another, made again where broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.engine import machine_code
+from benchmark.engine.compiler import why_not
+from benchmark.engine.machine_code import Shape, StepKind, forward_file, is_kept, kept, step_file
+from benchmark.recipe import Recipe
+
+SHAPE = Shape("convnet:depth=2,width=4", (1, 8, 8), 10, "bfloat16", "cpu", 1)
+KIND = StepKind(10, False, ("sgd", 0.9, False, 5e-4), "cross-entropy", 0.0)
+EXAMPLE = (torch.zeros(3), torch.ones(2, 3))
+
+
+def test_a_name_covers_all_that_the_code_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [step_file(SHAPE, KIND), forward_file(SHAPE)]
+    shapes: list[dict[str, Any]] = [
+        {"architecture": "mlp"},
+        {"precision": "float32"},
+        {"threads": 2},
+        {"images": (3, 8, 8)},
+    ]
+    kinds: list[dict[str, Any]] = [{"batch": 11}, {"soft": True}, {"loss": "mean-squared-error"}, {"rule": ("adam",)}]
+    for change in shapes:
+        names += [step_file(replace(SHAPE, **change), KIND), forward_file(replace(SHAPE, **change))]
+    names += [step_file(SHAPE, replace(KIND, **change)) for change in kinds]
+    monkeypatch.setattr(machine_code, "_cpu", lambda: ("another",))
+    names.append(step_file(SHAPE, KIND))
+    monkeypatch.setattr(machine_code, "SOURCES", "others")
+    names.append(step_file(SHAPE, KIND))
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    names.append(step_file(SHAPE, KIND))
+    assert len(set(names)) == len(names) == 17
+
+
+def test_a_recipe_says_what_kind_of_step_it_takes() -> None:
+    kind = machine_code.step_kind(Recipe("r", momentum=0.9, weight_decay=5e-4), 10, soft=False)
+    assert kind == replace(KIND, rule=("sgd", 0.9, False, 5e-4))
+
+
+def test_both_halves_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    step_file(SHAPE, KIND).parent.mkdir()
+    step_file(SHAPE, KIND).touch()
+    assert not is_kept(SHAPE, KIND)
+    forward_file(SHAPE).touch()
+    assert is_kept(SHAPE, KIND) and not is_kept(SHAPE, replace(KIND, batch=11))
+
+
+def _step(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    state.add_(given.sum(0))
+    return state.square().sum()
+
+
+def _never(*tensors: torch.Tensor) -> torch.Tensor:
+    raise AssertionError("traced again")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(why_not()), reason="torch.compile does not work here")
+def test_code_is_made_once_changes_its_state_and_is_made_again_where_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "functions" / "step.pt2"
+    for function in (_step, _never):  # made, then loaded
+        state = torch.arange(3.0)
+        loss = kept(file, function, EXAMPLE)(state, torch.ones(3, 2).t())  # rows that are not one after another
+        assert state.tolist() == [2.0, 3.0, 4.0] and loss.item() == 29.0
+    with pytest.raises(ValueError, match="compiled for"):
+        kept(file, _never, EXAMPLE)(torch.zeros(3), torch.ones(4, 3))
+    file.write_bytes(file.read_bytes()[:1000])
+    state = torch.zeros(3)
+    monkeypatch.setattr(machine_code, "SOURCES", "as they were before somebody edited them")
+    assert kept(file, _step, EXAMPLE)(state, torch.ones(2, 3)).item() == 12.0
+    with pytest.raises(AssertionError, match="traced again"):  # what was made of other sources was not kept
+        kept(file, _never, EXAMPLE)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "functions").write_text("no folder")
+    with pytest.raises(RuntimeError, match="XDG_CACHE_HOME"):
+        kept(tmp_path / "functions" / "step.pt2", _never, EXAMPLE)
