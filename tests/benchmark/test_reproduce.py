@@ -185,13 +185,17 @@ def test_a_table_may_name_a_baseline_that_is_not_here(tmp_path: Path) -> None:
 # The command and its page
 
 
-def test_a_table_is_run_judged_written_and_not_run_again(
-    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only table is `mine`, of one cell."""
     folder = tmp_path / "tables"
     folder.mkdir()
     (folder / "mine.toml").write_text(f'summary = "Mine"\nnote = "By hand."\n{CELL}', encoding="utf-8")
     monkeypatch.setattr(tables, "TABLES", folder)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_table_is_run_judged_written_and_not_run_again(tmp_path: Path, command: Command) -> None:
     common = ("--store", tmp_path / "store", "--out", tmp_path / "docs", "--json")
     dry = command("reproduce", "mine", "--dry-run", *common)
     assert json.loads(dry.out)["n_sets"] == 2 and json.loads(dry.out)["n_blocks"] == 2
@@ -212,13 +216,10 @@ def test_a_table_is_run_judged_written_and_not_run_again(
     assert listed["table"] == "mine" and listed[row["verdict"]] == 1
 
 
+@pytest.mark.usefixtures("mine")
 def test_what_another_run_wrote_meanwhile_is_kept(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "tables"
-    folder.mkdir()
-    (folder / "mine.toml").write_text(f'summary = "Mine"\nnote = "By hand."\n{CELL}', encoding="utf-8")
-    monkeypatch.setattr(tables, "TABLES", folder)
     file = tmp_path / "docs" / page.RECORD
     other = record.Measured("x", ((60.0,),), 0, ("a",), (), 0, 0, "2")
     carry_out = measure.carry_out
