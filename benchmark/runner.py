@@ -23,7 +23,7 @@ from benchmark.scan import stored
 from benchmark.store import Store
 from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
-from benchmark.workers import Workers, cores
+from benchmark.workers import Threads, Workers, cores
 
 __all__ = ["Report", "Runner"]
 
@@ -281,12 +281,17 @@ class Runner:
         # Which process trains a block changes nothing of its outcome, so a guess may decide.
         shared = [block for block in todo if self.workers.takes(block.way.one_thread)]
         saved = (min(self.workers.n, len(shared)) - 1) * sum(expected[block] for block in shared)
-        workers = self.workers if saved >= self.workers.start_seconds else None
+        workers: Pool | None = self.workers if saved >= self.workers.start_seconds else self._threads(shared)
         n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()
         return errors
+
+    def _threads(self, blocks: Sequence[engine.Block]) -> Threads | None:
+        """Threads of this process, where they do these blocks sooner than it alone."""
+        eager = self.materials.device.type == "cpu" and all(block.way.backend == "eager" for block in blocks)
+        return Threads(self.workers.n, self.materials) if eager and min(self.workers.n, len(blocks)) > 1 else None
 
     def _assigned(self, blocks: Sequence[engine.Block], settled: bool = False) -> list[engine.Block]:
         """With ways of computing; what is on this machine says nothing of a cluster."""

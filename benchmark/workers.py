@@ -1,4 +1,5 @@
-"""Worker processes on this machine, with the same store: one-thread ones for small images, or one for each GPU.
+"""Worker processes on this machine, with the same store: one-thread ones for small images, or one for each GPU; and
+threads of this process, for what is done before processes would have started.
 
 A worker that dies (out of memory, say) costs the work in hand and time: what is left goes to new workers, and is done
 in this process once those die without finishing anything. Workers die with the process that started them, also when
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +28,7 @@ from benchmark.tasks import Answer, Task, attempt, persistently
 if TYPE_CHECKING:
     from benchmark.engine import Materials
 
-__all__ = ["Workers", "cores"]
+__all__ = ["Threads", "Workers", "cores"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,6 +36,9 @@ PR_SET_PDEATHSIG = 1
 
 START_SECONDS = 8.0
 """Until all of them have imported torch and loaded what they work on."""
+
+THREADS = 3
+"""At a time: Python, which one thread runs at a time, has a third of an eager step on 10 images of 8x8."""
 
 _materials: Materials | None = None
 """In a worker: what its tasks work with."""
@@ -109,6 +113,36 @@ class Workers:
             known = (store.root, [one.root for one in store.fallbacks], devices, threads, os.getpid())
             self._pool = ProcessPoolExecutor(self.n, mp_context=context, initializer=_start, initargs=known)
         return self._pool
+
+
+class Threads:
+    """Threads of this process. They start at once, but share Python: for eager work alone, since compiled code that is
+    loaded from a file never lets another thread run."""
+
+    start_seconds = 0.0
+
+    def __init__(self, n: int, materials: Materials) -> None:
+        self.n = min(n, THREADS)
+        self.materials = materials
+
+    def takes(self, one_thread: bool) -> bool:
+        return one_thread
+
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        """Like that of `Workers`. When it is left early, what is begun is finished and no more is."""
+        return persistently(lambda left: self._once(task, left), items)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        pool = ThreadPoolExecutor(self.n)
+        try:
+            futures = {pool.submit(attempt, task, self.materials, item): item for item in items}
+            for future in as_completed(futures):
+                yield (futures[future], *future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:

@@ -123,9 +123,9 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, se
     """
     todo = list(blocks)
     small = [block for block in todo if is_small(materials.facts(block.data))]
-    alone = not settled and n_workers > 1 and _are_few(small, materials)
+    few = set(small) if not settled and n_workers > 1 and _are_few(small, materials) else set()
     crowded = n_workers > 1 and len(todo) - len(small) >= MANY * n_workers and materials.device.type == "cpu"
-    one_thread = dict.fromkeys(todo, crowded) | dict.fromkeys(small, not alone)
+    one_thread = dict.fromkeys(todo, crowded) | {block: block not in few for block in small}
     alike: dict[_Step, list[Block]] = {}
     for block in todo:
         step = _step(block, materials, one_thread[block])
@@ -135,6 +135,9 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, se
     for step, theirs in alike.items():
         work = sum(_work(block, materials) for block in theirs)
         ways |= dict.fromkeys(theirs, _way(step, work, materials, () if settled else theirs))
+    eager = [block for block in few if ways[block] == EAGER]
+    if len(eager) > 1:  # threads of this process do them side by side, which compiled code does not let them
+        one_thread |= dict.fromkeys(eager, True)
     return [replace(block, way=replace(ways[block], one_thread=one_thread[block])) for block in todo]
 
 
@@ -149,7 +152,7 @@ _Step = tuple[Shape, StepKind]
 
 
 def _are_few(small: Sequence[Block], materials: Materials) -> bool:
-    """Whether all cores on one training after another are sooner done than workers are started."""
+    """Whether this process is sooner done with them than workers are started."""
     return len(small) < MANY and sum(_work(block, materials) for block in small) < FEW
 
 

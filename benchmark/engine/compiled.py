@@ -3,12 +3,16 @@
 Weights stay float32; with `bfloat16` convolutions and matrix products run in it, and the classifier in float32. Shapes
 are fixed, so a last batch that is smaller is padded with images of weight zero. One function serves every seed, recipe
 length and set of its shape; its machine code is kept on disk (`machine_code`), so that only the first run pays for it.
+
+Beside the convolutions nothing may cost much, and on small images half of a step was spent on the optimizer alone. So
+the flat vector holds a kernel's weights in the order in which convolutions read and write them, and each of an
+optimizer's vectors is a tensor of its own, which compiles to one loop over all weights.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,7 @@ from benchmark.engine.machine_code import Shape, StepKind, forward_file, kept, s
 from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
-__all__ = ["CompiledSteps", "compiled_forward", "compiled_function"]
+__all__ = ["CompiledSteps", "compiled_forward", "compiled_function", "joined"]
 
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
@@ -33,7 +37,7 @@ TEST_BATCH = 100
 """Images of one compiled forward pass; larger ones leave the cache."""
 
 ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-StepFunction = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], Any]
+StepFunction = Callable[..., Any]
 
 
 class CompiledSteps:
@@ -45,18 +49,24 @@ class CompiledSteps:
         self.batch = batch
         self.done = 0
         self.function = _step_function(shape, step_kind(recipe, batch, soft))
+        n_state = 1 + _n_moments(recipe.optimizer)
         if isinstance(self.function, Captured):
-            self.flat, self.moments, *_ = self.function.inputs
+            self.state = self.function.inputs[:n_state]
         else:
             size = sum(parameter.numel() for parameter in network.parameters())
             device = next(network.parameters()).device
-            self.flat = torch.empty(size, device=device)
-            self.moments = torch.empty(_n_moments(recipe.optimizer), size, device=device)
+            self.state = [torch.empty(size, device=device) for _ in range(n_state)]
         _flatten(network, self.flat)
         self.reset()
 
+    @property
+    def flat(self) -> torch.Tensor:
+        """The weights, (P,)."""
+        return self.state[0]
+
     def reset(self) -> None:
-        self.moments.zero_()
+        for moment in self.state[1:]:
+            moment.zero_()
         self.done = 0
 
     def step(
@@ -71,16 +81,29 @@ class CompiledSteps:
             missing = self.batch - n
             images, labels, weights = (_padded(tensor, missing) for tensor in (images, labels, weights))
         with torch.no_grad():
-            loss: torch.Tensor = self.function(self.flat, self.moments, images, labels, weights, scalars)
+            loss: torch.Tensor = self.function(*self.state, images, labels, weights, scalars)
         return loss
 
 
 def _flatten(network: torch.nn.Module, flat: torch.Tensor) -> None:
     """Copy all parameters into one vector (P,) and make them views of it."""
     parameters = list(network.parameters())
-    flat.copy_(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    flat.copy_(joined(parameter.detach() for parameter in parameters))
     for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
-        parameter.data = part.view_as(parameter)
+        parameter.data = _shaped(part, parameter.shape)
+
+
+def joined(parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    """One vector (P,) of weights or gradients; kernels (O, I, H, W) lie in it as (O, H, W, I)."""
+    return torch.cat([(part.permute(0, 2, 3, 1) if part.ndim == 4 else part).flatten() for part in parts])
+
+
+def _shaped(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A view of a part of such a vector, as the parameter that it is."""
+    if len(shape) != 4:
+        return part.view(shape)
+    out, into, height, width = shape
+    return part.view(out, height, width, into).permute(0, 3, 1, 2)
 
 
 def _n_moments(optimizer: str) -> int:
@@ -96,7 +119,7 @@ def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.
     def forward(images: torch.Tensor) -> torch.Tensor:
         found = []
         with torch.inference_mode(False), torch.no_grad():  # on a GPU as it was compiled, or it would be again
-            flat = torch.cat([parameter.flatten() for parameter in parameters])
+            flat = joined(parameters)
             for chunk in torch.split(images, TEST_BATCH):
                 n = len(chunk)
                 whole = chunk if n == TEST_BATCH else _padded(chunk, TEST_BATCH - n)
@@ -155,7 +178,7 @@ class _Model:
         self.sizes = [parameter.numel() for _, parameter in named]
 
     def parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        return [part.view(shape) for part, shape in zip(torch.split(flat, self.sizes), self.shapes, strict=True)]
+        return [_shaped(part, shape) for part, shape in zip(torch.split(flat, self.sizes), self.shapes, strict=True)]
 
     def logits(self, parts: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = functional_call(self.network, dict(zip(self.names, parts, strict=True)), (images,))
@@ -170,7 +193,7 @@ def compiled_function(
     maps: bool = False,
 ) -> Callable[..., tuple[torch.Tensor, ...]]:
     """`function(network, *tensors)` of tensors like the example (shapes and dtypes), compiled as one of the network's
-    flat weights (P,) and the tensors.
+    weights (P,), as `joined` orders them, and the tensors.
 
     The function may take gradients of the network's parameters; `maps` keeps poolings apart from activations.
     """
@@ -195,39 +218,37 @@ def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
     model = _Model(shape)
     recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
-    def step(
-        flat: torch.Tensor,
-        moments: torch.Tensor,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        weights: torch.Tensor,
-        scalars: torch.Tensor,
-    ) -> torch.Tensor:
+    def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        *moments, images, labels, weights, scalars = rest
         parts = [part.detach().requires_grad_() for part in model.parts(flat)]
         loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
         gradients = torch.autograd.grad(loss, parts, materialize_grads=True)
-        _update(flat, moments, torch.cat([gradient.flatten() for gradient in gradients]), scalars, kind.rule)
+        _update(flat, moments, joined(gradients), scalars, kind.rule)
         return loss.detach()
 
     on = torch.device(shape.device)
-    n, batch = sum(model.sizes), kind.batch
+    n, batch, n_moments = sum(model.sizes), kind.batch, _n_moments(kind.rule[0])
     soft_labels, ids = torch.full((batch, shape.classes), 1 / shape.classes), torch.zeros(batch, dtype=torch.int64)
     labels = soft_labels if kind.soft else ids
     example = (
         torch.randn(n) * 0.01,
-        torch.zeros(_n_moments(kind.rule[0]), n),
+        *(torch.zeros(n) for _ in range(n_moments)),
         torch.randn(batch, *shape.images),
         labels,
         torch.full((batch,), 1 / batch),
         torch.full((3,), 0.5),
     )
     inputs = tuple(tensor.to(on) for tensor in example)
-    compiled: StepFunction = _compile(step, inputs, n_state=2, file=step_file(shape, kind))
+    compiled: StepFunction = _compile(step, inputs, n_state=1 + n_moments, file=step_file(shape, kind))
     return compiled
 
 
 def _update(
-    flat: torch.Tensor, moments: torch.Tensor, gradient: torch.Tensor, scalars: torch.Tensor, rule: tuple[Any, ...]
+    flat: torch.Tensor,
+    moments: Sequence[torch.Tensor],
+    gradient: torch.Tensor,
+    scalars: torch.Tensor,
+    rule: tuple[Any, ...],
 ) -> None:
     """SGD, Adam or AdamW in place, as torch.optim has them; `scalars`: the rate and Adam's two corrections."""
     optimizer, momentum, nesterov, decay = rule

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,8 @@ from benchmark.synthetic_set import Card
 from benchmark.values import Data, Images, Made, Real, Requantised, Stored, Training
 
 __all__ = ["Examples", "Materials", "into_space"]
+
+Key = TypeVar("Key", bound=Hashable)
 
 SMALL = 2**26
 """Numbers of a training set that is standardised once; a larger one stays uint8 and is standardised by batch."""
@@ -95,22 +98,17 @@ class Materials:
     def training_examples(self, data: Data, recipe: Recipe) -> Examples:
         """The union of a plan's images, in one space, on the device."""
         key = (data, recipe.statistics, loss.parse(recipe.loss).name == loss.CRD)
-        if key not in self._examples:
-            if len(self._examples) > 64:
-                self._examples.clear()
-            self._examples[key] = self._union(data, recipe)
-        return self._examples[key]
+        return _kept(self._examples, key, lambda: self._union(data, recipe), most=64)
 
     def real_examples(self, real: Real, space: Space) -> Examples:
         """Real images with class ids, as float32 in `space`."""
-        key = (real, space)
-        if key not in self._real:
-            if len(self._real) > 8:
-                self._real.clear()
+
+        def load() -> Examples:
             images, labels, facts = self._pixels(real)
             bound = space.bound(self.dataset(real.dataset))
-            self._real[key] = Examples(into_space(images, bound), labels, bound, facts)
-        return self._real[key]
+            return Examples(into_space(images, bound), labels, bound, facts)
+
+        return _kept(self._real, (real, space), load, most=8)
 
     def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
         """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
@@ -202,6 +200,17 @@ class Materials:
             images, targets = images[kept], targets[kept]
         images = images if images.dtype == torch.uint8 else images.float()
         return images.to(self.device), targets.to(self.device), card.space.bound(dataset), dataset.facts
+
+
+def _kept(cache: dict[Key, Examples], key: Key, load: Callable[[], Examples], most: int) -> Examples:
+    """From the cache, or loaded into it; of several threads each may load, and all get what is equal."""
+    found = cache.get(key)
+    if found is None:
+        found = load()
+        if len(cache) > most:
+            cache.clear()
+        cache[key] = found
+    return found
 
 
 def _converted(images: torch.Tensor, own: Space, space: Space) -> torch.Tensor:

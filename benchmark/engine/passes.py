@@ -20,7 +20,7 @@ from torch.func import functional_call, grad, vmap
 
 from benchmark import architectures
 from benchmark.architectures import Network
-from benchmark.engine.compiled import compiled_function
+from benchmark.engine.compiled import compiled_function, joined
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import activation_layers, refusal
 from benchmark.engine.machine_code import Shape, shape_of
@@ -182,7 +182,7 @@ def _refusal(shape: Shape) -> str:
 
 
 def _flat(network: nn.Module) -> torch.Tensor:
-    return nn.utils.parameters_to_vector(network.parameters()).detach()
+    return joined(network.parameters()).detach()
 
 
 def _padded(tensor: torch.Tensor, size: int) -> torch.Tensor:

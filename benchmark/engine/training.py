@@ -6,6 +6,7 @@ Nothing is copied to the host inside an epoch.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 
 import torch
@@ -20,10 +21,13 @@ from benchmark.recipe import Recipe
 
 __all__ = ["augmentation_of", "batches", "build_network", "fit", "forward_of", "n_steps"]
 
+_GLOBAL_DRAWS = threading.Lock()
+"""Initial weights are drawn from torch's global generator, which all threads share."""
+
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
     """A network with this seed's initial weights, drawn on the CPU; raises DoesNotFit with the reason."""
-    with torch.random.fork_rng(devices=[]):
+    with _GLOBAL_DRAWS, torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(generator(seed, "weights").get_state())
         network = architectures.build(architecture, examples.facts.shape, len(examples.facts.classes))
     return network.to(device)
@@ -89,7 +93,8 @@ def fit(
     found = torch.zeros(())
     yield 0
     for epoch in range(epochs):
-        network.train()
+        if not network.training:  # a measurement was between; asking every module anew costs a digits cell 5 %
+            network.train()
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
             steps.reset()
         for rows in batches(n, recipe.batch_size, seed, epoch):

@@ -19,7 +19,7 @@ from benchmark.engine import Materials, every_device
 from benchmark.errors import TrainingDiverged
 from benchmark.store import Store
 from benchmark.tasks import Task
-from benchmark.workers import Workers, cores
+from benchmark.workers import Threads, Workers, cores
 
 ORPHANS = """
 import os, sys, time
@@ -58,6 +58,11 @@ def double(materials: Materials, number: int) -> tuple[int, int]:
     if number == 3:
         raise TrainingDiverged("three")
     return 2 * number, torch.get_num_threads()
+
+
+def meet(materials: Materials, number: int) -> tuple[int, int]:
+    """Wait until another is at work too."""
+    return os.getpid(), device_of(materials, number)[1]
 
 
 class Odd(Exception):
@@ -111,6 +116,21 @@ def is_written(store: Store, number: int) -> bool:
 
 def materials(folder: Path) -> Materials:
     return Materials(Store(folder), torch.device("cpu"))
+
+
+def test_threads_work_side_by_side_in_this_process_and_tell_what_each_raised(tmp_path: Path) -> None:
+    threads = Threads(2, materials(tmp_path))
+    assert {result[0] for _, result, _ in threads.map(task(meet), [1, 2])} == {os.getpid()}  # type: ignore[index]
+    found = {item: (result and result[0], fault) for item, result, fault in threads.map(task(double), [1, 2, 3])}
+    assert found[1] == (2, None) and found[2] == (4, None)
+    assert found[3][0] is None and isinstance(found[3][1], TrainingDiverged)
+
+
+def test_threads_that_are_left_early_begin_no_more(tmp_path: Path) -> None:
+    one = Threads(1, materials(tmp_path)).map(task(write_down), range(50))
+    next(one)
+    one.close()  # type: ignore[attr-defined]
+    assert len(list(tmp_path.glob("done-*"))) < 50
 
 
 def test_results_and_faults_come_back_with_their_items(tmp_path: Path) -> None:

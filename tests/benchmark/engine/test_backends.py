@@ -109,15 +109,21 @@ def test_without_a_compiler_everything_runs_eagerly(
     assert {block.way.backend for block in assign(_blocks(stored, "convnet:width=64", 50), materials)} == {"eager"}
 
 
-def test_a_few_short_trainings_get_all_cores_unless_others_are_made_from_them(
-    materials: engine.Materials, stored: Stored
+def test_a_few_short_trainings_get_all_cores_where_they_are_compiled_or_there_is_but_one(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few, many, long = _blocks(stored, "mlp", 7), _blocks(stored, "mlp", 8), _blocks(stored, "mlp", 7, epochs=10**6)
-    assert {block.way.one_thread for block in assign(few, materials, n_workers=2)} == {False}
-    for others in (many, long):
-        assert {block.way.one_thread for block in assign(others, materials, n_workers=2)} == {True}
-    assert {block.way.one_thread for block in assign(few, materials, n_workers=1)} == {True}
-    assert {block.way.one_thread for block in assign(few, materials, n_workers=2, settled=True)} == {True}
+    few, many = _blocks(stored, "convnet:width=8", 7), _blocks(stored, "convnet:width=8", 8)
+    long = _blocks(stored, "convnet:width=8", 7, epochs=10**6)
+
+    def one_thread(blocks: list[engine.Block], n_workers: int = 2, settled: bool = False) -> set[bool]:
+        return {block.way.one_thread for block in assign(blocks, materials, n_workers, settled)}
+
+    monkeypatch.setattr(backends, "_way", lambda *given: engine.EAGER)
+    assert one_thread(few) == {True} and one_thread(few[:1]) == {False}
+    monkeypatch.setattr(backends, "_way", lambda *given: engine.Way("compiled", "bfloat16"))
+    assert one_thread(few) == {False}  # Python would run one of them at a time
+    assert one_thread(many) == one_thread(long) == {True}
+    assert one_thread(few, n_workers=1) == one_thread(few, settled=True) == {True}
 
 
 def test_many_large_trainings_get_one_thread_each(materials: engine.Materials, stored: Stored) -> None:

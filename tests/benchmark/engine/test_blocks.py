@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ import torch
 
 from benchmark import engine
 from benchmark.engine import blocks as blocks_module
+from benchmark.engine import training as training_module
 from benchmark.errors import UsageError
 from benchmark.evaluator import accuracy_percent
 from benchmark.recipe import Recipe
 from benchmark.store import Store
 from benchmark.values import Cell, Data, Probe, Real, Stage, Stored, Training
+from benchmark.workers import Threads
 
 TEST = Real("digits", "test")
 RECIPE = Recipe("short", epochs=3)
@@ -68,6 +72,35 @@ def test_the_same_numerics_give_the_same_bits(tmp_path: Path, materials: engine.
     assert first_hashes.items() <= second_hashes.items()
     arrays = {name: data for name, data in files(materials.store).items() if name.endswith(".safetensors")}
     assert arrays and arrays.items() <= files(second.store).items()
+
+
+def test_threads_side_by_side_give_the_same_bits(
+    tmp_path: Path, materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_module, "_GLOBAL_DRAWS", held := _Held())
+    wanted = cell(stored, Probe("weights"), architecture="convnet", recipe=RECIPE, seeds=range(8))
+    blocks = [replace(block, way=replace(engine.EAGER, one_thread=True)) for block in engine.join([wanted])]
+    engine.run(blocks, materials)
+    assert held.times == len(blocks)
+    second = engine.Materials(Store(tmp_path / "second"), torch.device("cpu"))
+    second.store.write_set(materials.store.read_set(stored.digest))
+    engine.run(blocks, second, workers=Threads(3, second))
+    assert files(second.store) and deterministic(second.store) == deterministic(materials.store)
+
+
+class _Held:
+    """A lock that counts, and has other threads run while it is held."""
+
+    def __init__(self) -> None:
+        self.times, self.lock = 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self.times += 1
+        time.sleep(0.01)
+
+    def __exit__(self, *fault: object) -> None:
+        self.lock.release()
 
 
 def test_a_damaged_outcome_is_trained_again(materials: engine.Materials, stored: Stored) -> None:
