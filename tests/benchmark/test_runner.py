@@ -19,12 +19,14 @@ import pytest
 import torch
 
 from benchmark import engine, making, plan, recipe
+from benchmark.engine import backends
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
+from benchmark.workers import Threads, Workers
 
 PLAN = """
 [[make]]
@@ -411,26 +413,30 @@ def test_without_a_loop_one_thread_makes_a_set_here_as_in_a_worker(
     assert seen == [True]
 
 
-def test_a_pool_is_started_only_where_it_saves_time_and_a_cluster_always_gets_its_work(
+def test_processes_are_started_only_where_they_save_time_and_a_cluster_always_gets_its_work(
     tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used: list[bool] = []
+    used: list[type | None] = []
 
     def run(blocks: Any, materials: Any, done: Any, warn: Any, workers: Any) -> int:
-        used.append(workers is not None)
+        used.append(workers and type(workers))
         return 0
 
     monkeypatch.setattr(engine, "run", run)
     runner = Runner(Store(tmp_path / "store"), "cpu", workers=2)
     stored = Stored(runner.make([Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)]).popitem()[1])
-    training = Training((Stage(Data((stored,))),), "mlp", recipe.load("tiny"))
+    training = Training((Stage(Data((stored,))),), "convnet:width=8", recipe.load("tiny"))
     blocks = [engine.Block(training, seed, ()) for seed in range(8)]
     monkeypatch.setattr(engine, "missing", lambda blocks, store: list(blocks))
     for seconds in (0.1, 100.0):
         monkeypatch.setattr(runner.estimator, "seconds", lambda block, seconds=seconds: seconds)
         runner.train(blocks, "some")
-    assert used == [False, True]
+    assert used == [Threads, Workers]
+    monkeypatch.setattr(backends, "_way", lambda *given: engine.Way("compiled", "bfloat16"))
+    monkeypatch.setattr(runner.estimator, "seconds", lambda block: 0.1)
+    runner.train(blocks, "compiled")
+    assert used[-1] is None  # it would let no other thread run
     monkeypatch.setattr(type(runner.workers), "start_seconds", property(lambda self: 0.0))
     monkeypatch.setattr(runner.workers, "n", 1)  # as a cluster with one worker
     runner.train(blocks, "one worker")
-    assert used[-1]
+    assert used[-1] is Workers
