@@ -7,7 +7,7 @@ piece of work into a row with status `failed` or `error`, and goes on with the o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -280,8 +280,9 @@ class Runner:
 
         # Which process trains a block changes nothing of its outcome, so a guess may decide.
         shared = [block for block in todo if self.workers.takes(block.way.one_thread)]
-        threads, seconds = self._threads(shared), sum(self.estimator.seconds(block) for block in shared)
-        saved = seconds - sum(expected[block] for block in shared) - (threads.saves * seconds if threads else 0)
+        threads, seconds = self._threads(shared), sum(expected[block] for block in shared)
+        alone = seconds * self._at_once(shared)
+        saved = alone - seconds - (threads.saves * alone if threads else 0)
         workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
         n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
@@ -301,8 +302,12 @@ class Runner:
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; those of the workers run side by side."""
         shared = {block for block in blocks if self.workers.takes(block.way.one_thread)}
-        at_once = max(1, min(self.workers.n, len(shared)))
+        at_once = self._at_once(shared)
         return {block: self.estimator.seconds(block) / (at_once if block in shared else 1) for block in blocks}
+
+    def _at_once(self, shared: Collection[engine.Block]) -> int:
+        """How many of the workers' blocks are trained at a time."""
+        return max(1, min(self.workers.n, len(shared)))
 
     def _outcomes(self, cell: Cell, errors: dict[tuple[Any, int], str]) -> Outcomes:
         """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""
