@@ -22,7 +22,6 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures
 from benchmark.engine.capture import Captured
-from benchmark.engine.compiler import keep_compiled_code
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.engine.machine_code import Shape, StepKind, forward_file, kept, step_file, step_kind
@@ -168,10 +167,10 @@ class _Applied(torch.nn.Module):
 class _Model:
     """A network as a function of one flat vector."""
 
-    def __init__(self, shape: Shape, pool: bool = True) -> None:
+    def __init__(self, shape: Shape, pool: bool = True, products: bool = False) -> None:
         with torch.random.fork_rng(devices=[]):
             network = architectures.build(shape.architecture, shape.images, shape.classes)
-        self.network = _Precise(lower(network, pool), shape).to(shape.device)
+        self.network = _Precise(lower(network, pool, products), shape).to(shape.device)
         named = list(self.network.named_parameters())
         self.names = [name for name, _ in named]
         self.shapes = [parameter.shape for _, parameter in named]
@@ -215,7 +214,7 @@ def compiled_function(
 
 @functools.cache
 def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
-    model = _Model(shape)
+    model = _Model(shape, products=True)
     recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
     def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
@@ -270,7 +269,7 @@ def _update(
 
 @functools.cache
 def _forward_function(shape: Shape) -> ForwardFunction:
-    model = _Model(shape)
+    model = _Model(shape, products=True)
 
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)
@@ -292,7 +291,6 @@ def _compile(
     """
     if file is not None and not example[0].is_cuda:
         return kept(file, function, example)
-    keep_compiled_code()
     # The number of threads is built into the code, so it must be part of what names it in the cache.
     options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
     compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)

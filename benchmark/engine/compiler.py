@@ -18,8 +18,10 @@ import torch
 
 from benchmark.progress import say
 
-__all__ = ["cache_folder", "keep_compiled_code", "why_not"]
+__all__ = ["CODE_FOLDER", "cache_folder", "why_not"]
 
+CODE_FOLDER = "TORCHINDUCTOR_CACHE_DIR"
+"""Environment variable: where compiled code is kept; the user's cache folder, unless the user has named another."""
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 180
 """A child that takes longer has failed."""
@@ -41,15 +43,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distillbench" / "compiled"
 
 
-def keep_compiled_code() -> None:
-    """Have torch keep what it compiles in the user's cache folder, unless the user has named another."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder()))
+# Now and not later: as soon as an optimizer steps or torchvision is imported, torch names a temporary folder.
+os.environ.setdefault(CODE_FOLDER, str(cache_folder()))
 
 
 @functools.cache
 def why_not() -> str:
     """Why torch.compile is left out here, said on stderr once for each process; empty where it works."""
-    keep_compiled_code()
     kept = cache_folder() / f"works-{_machine()}.txt"
     try:
         reason = kept.read_text(encoding="utf-8")

@@ -2,7 +2,8 @@
 
 Instance norm, ReLU and average pooling become one function with a backward pass written by hand, which reads its input
 twice where the general ones read it six times. A convolution before an instance norm runs without its bias: the norm
-subtracts it again, so that it changes nothing but rounding. Everything else is left as it is.
+subtracts it again, so that it changes nothing but rounding. Where it is small, it may run as one matrix product, for a
+library's convolutions cost more to begin than small ones take. Everything else is left as it is.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["NormActivationPool", "activation_layers", "lower", "refusal"]
+__all__ = ["NormActivationPool", "activation_layers", "convolution_as_product", "lower", "refusal"]
 
+SMALL = 2**18
+"""Numbers that a small convolution reads, one for each weight of a kernel and each position: they stay in the cache."""
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.SiLU)
 
 
@@ -31,15 +34,16 @@ def refusal(network: nn.Module) -> str:
     return ""
 
 
-def lower(network: nn.Module, pool: bool = True) -> nn.Module:
+def lower(network: nn.Module, pool: bool = True, products: bool = False) -> nn.Module:
     """A copy of the network whose modules compile well; parameters keep their names and shapes.
 
-    Without `pool` poolings stay layers of their own, so that what lies before them can be seen.
+    Without `pool` poolings stay layers of their own, so that what lies before them can be seen. With `products` small
+    convolutions in bfloat16 are matrix products on a CPU; in float32 they gain nothing.
     """
     lowered = copy.deepcopy(network)
     for module in lowered.modules():
         if isinstance(module, nn.Sequential):
-            _fuse(module, pool)
+            _fuse(module, pool, products)
     return lowered
 
 
@@ -50,14 +54,14 @@ def activation_layers(network: nn.Module) -> list[nn.Module]:
     return fused or [module for module in modules if isinstance(module, _ACTIVATIONS)]
 
 
-def _fuse(layers: nn.Sequential, with_pool: bool) -> None:
+def _fuse(layers: nn.Sequential, with_pool: bool, products: bool) -> None:
     """Replace each instance norm, and what follows it, within one chain of layers."""
     for place, layer in enumerate(layers):
         if not isinstance(layer, nn.GroupNorm) or layer.num_groups != layer.num_channels or not layer.affine:
             continue
         before = layers[place - 1] if place else None
-        if isinstance(before, nn.Conv2d) and before.bias is not None:
-            layers[place - 1] = _Unbiased(before)
+        if isinstance(before, nn.Conv2d) and before.bias is not None and before.padding_mode == "zeros":
+            layers[place - 1] = _Unbiased(before, products)
         following = list(layers)[place + 1 : place + 3]
         relu = bool(following) and isinstance(following[0], nn.ReLU)
         pool = with_pool and relu and len(following) > 1 and _halves(following[1])
@@ -73,13 +77,39 @@ def _halves(layer: nn.Module) -> bool:
 class _Unbiased(nn.Module):
     """A convolution that leaves its bias alone."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, convolution: nn.Conv2d, products: bool) -> None:
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.stride, self.padding = convolution.stride, convolution.padding
+        self.options: Any = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
+        self.products = products and _keeps_size(convolution)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(maps, self.weight, None, self.stride, self.padding)
+        read = maps[:, 0].numel() * self.weight[0].numel()
+        if self.products and read <= SMALL and maps.dtype == torch.bfloat16 and not maps.is_cuda:
+            return convolution_as_product(maps, self.weight)
+        return F.conv2d(maps, self.weight, None, *self.options)
+
+
+def _keeps_size(layer: nn.Conv2d) -> bool:
+    """Whether maps come out as large as they went in, each place from those around it."""
+    side = layer.kernel_size[0]
+    plain = (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
+    return plain and side % 2 == 1 and (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2))
+
+
+def convolution_as_product(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Convolve maps (N, C, H, W) with kernels (O, C, k, k), k odd, to (N, O, H, W) as one product in the maps' dtype.
+
+    Every place's surroundings become a row; kernels that lie as (O, k, k, C) are read as they are.
+    """
+    n, _, height, width = maps.shape
+    out, side = weight.shape[0], weight.shape[2]
+    edge = side // 2
+    padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, edge, edge, edge, edge))
+    moved = [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+    rows = torch.cat(moved, 3).reshape(n * height * width, -1)
+    kernels = weight.permute(0, 2, 3, 1).reshape(out, -1).to(maps.dtype)
+    return (rows @ kernels.t()).view(n, height, width, out).permute(0, 3, 1, 2)
 
 
 class _Fused(nn.Module):

@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock
 
 from benchmark import architectures, registry
-from benchmark.engine.compiler import keep_compiled_code
+from benchmark.engine.compiler import CODE_FOLDER
 from benchmark.engine.devices import cpu_lines
 from benchmark.recipe import Recipe
 
@@ -132,7 +132,6 @@ def _load(file: Path, example: tuple[torch.Tensor, ...]) -> _Loaded | None:
 
 
 def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...]) -> _Loaded:
-    keep_compiled_code()  # before torch's compiler is imported, which looks where to
     from torch._inductor import aoti_compile_and_package, config
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -149,11 +148,10 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
 
 
 def _file(shape: Shape, what: object) -> Path:
-    keep_compiled_code()
     form = replace(shape, threads=_cores())
     text = repr((form, what, SOURCES, _plugin(shape.architecture), torch.__version__, _cpu()))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "functions" / f"{name}.pt2"
+    return Path(os.environ[CODE_FOLDER]) / "functions" / f"{name}.pt2"
 
 
 def _cores() -> int:

@@ -8,6 +8,9 @@ import torch
 
 __all__ = ["EAGER", "Way", "numerics"]
 
+REVISION = {"eager": "", "compiled": "2"}
+"""Of each backend: goes up with a change of ours that changes its bits."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -25,7 +28,7 @@ EAGER = Way()
 
 
 def numerics(device: torch.device, way: Way = EAGER) -> str:
-    """How this process computes: device kind, backend, precision, torch version, threads."""
+    """How this process computes: device kind, backend and its revision, precision, torch version, threads."""
     torch_version = ".".join(torch.__version__.split(".")[:2])
     threads = f"-threads{torch.get_num_threads()}" if device.type == "cpu" else ""
-    return f"{device.type}-{way.backend}-{way.precision}-torch{torch_version}{threads}"
+    return f"{device.type}-{way.backend}{REVISION[way.backend]}-{way.precision}-torch{torch_version}{threads}"

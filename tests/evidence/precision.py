@@ -16,6 +16,7 @@ from scipy import stats
 
 from benchmark import engine, recipe
 from benchmark.durable import write_replacing
+from benchmark.engine.way import REVISION
 from benchmark.evaluator import accuracy_percent
 from benchmark.progress import Progress
 from benchmark.tasks import Task
@@ -99,8 +100,13 @@ def _blocks(bench: Bench, cells: Cells, epochs: int) -> dict[str, engine.Block]:
             training = Training((Stage(Data((stored[asked[dataset, ipc, seed]],))),), architecture, chosen)
             for way in WAYS:
                 block = engine.Block(training, seed, (probe,), way)
-                found[f"{_title(dataset, ipc, architecture)} {seed} {way.precision}"] = block
+                found[_name(_title(dataset, ipc, architecture), seed, way)] = block
     return found
+
+
+def _name(title: str, seed: int, way: engine.Way) -> str:
+    """What an accuracy is kept under: another revision of a backend is measured anew."""
+    return f"{title} {seed} {way.backend}{REVISION[way.backend]} {way.precision}"
 
 
 def _title(dataset: str, ipc: int, architecture: str) -> str:
@@ -109,7 +115,7 @@ def _title(dataset: str, ipc: int, architecture: str) -> str:
 
 def _compare(cell: tuple[str, int, str, int], seen: dict[str, float]) -> dict[str, Any]:
     title, n = _title(*cell[:3]), cell[3]
-    by_way = [[seen[f"{title} {seed} {way.precision}"] for seed in range(n)] for way in WAYS]
+    by_way = [[seen[_name(title, seed, way)] for seed in range(n)] for way in WAYS]
     low, high = _interval([low - exact for exact, low in zip(*by_way, strict=True)])
     exact, fast = (round(statistics.fmean(values), 3) for values in by_way)
     gap = round(fast - exact, 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,24 @@ def test_the_answer_is_kept_for_later_processes(monkeypatch: pytest.MonkeyPatch)
     assert compiler.why_not() == ""
     compiler.why_not.cache_clear()
     assert compiler.why_not() == "" and len(calls) == 1
+
+
+@pytest.mark.parametrize("named", ["", "/elsewhere"])
+def test_an_optimizer_that_steps_before_anything_is_compiled_moves_no_code(tmp_path: Path, named: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != compiler.CODE_FOLDER}
+    environment |= {compiler.CODE_FOLDER: named} if named else {}
+    program = f"""
+import os, torch, benchmark.engine
+weight = torch.nn.Parameter(torch.ones(1))
+weight.sum().backward()
+torch.optim.SGD([weight], lr=0.1).step()
+import torchvision
+print(os.environ["{compiler.CODE_FOLDER}"])
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=compiler.ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == [named or str(tmp_path / "distillbench" / "compiled")]
 
 
 def test_a_failing_compiler_is_left_out_with_one_line(

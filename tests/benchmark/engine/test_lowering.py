@@ -6,9 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures, registry
-from benchmark.engine.lowering import NormActivationPool, lower, refusal
+from benchmark.engine.lowering import SMALL, NormActivationPool, convolution_as_product, lower, refusal
 
 
 @pytest.mark.parametrize(("relu", "pool"), [(False, False), (True, False), (True, True)])
@@ -51,6 +52,47 @@ def test_a_convolution_before_an_instance_norm_runs_without_its_bias() -> None:
     bias = dict(network.named_parameters())["body.0.bias"]
     (gradient,) = torch.autograd.grad(loss, bias, allow_unused=True)
     assert gradient is None
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_a_convolution_as_a_product_has_the_same_values_and_gradients(side: int) -> None:
+    draws = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 3, 6, 4, generator=draws, dtype=torch.float64).requires_grad_()
+    weight = torch.randn(5, 3, side, side, generator=draws, dtype=torch.float64).requires_grad_()
+    plain, ours = F.conv2d(maps, weight, padding=side // 2), convolution_as_product(maps, weight)
+    assert torch.allclose(ours, plain)
+    upstream = torch.randn(plain.shape, generator=draws, dtype=torch.float64)
+    wanted = torch.autograd.grad(plain, [maps, weight], upstream)
+    for found, expected in zip(torch.autograd.grad(ours, [maps, weight], upstream), wanted, strict=True):
+        assert torch.allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "dtype", "n", "products", "is_product"),
+    [
+        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, 4, True, True),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, 4, False, False),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.float32, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, SMALL // (64 * 18) + 1, True, False),
+        (nn.Conv2d(2, 4, 3, padding=1, stride=2), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=0), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=1, groups=2), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=2, dilation=2), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), torch.bfloat16, 4, True, False),
+    ],
+)
+def test_only_small_plain_convolutions_in_bfloat16_are_products(
+    layer: nn.Conv2d, dtype: torch.dtype, n: int, products: bool, is_product: bool
+) -> None:
+    layers = nn.Sequential(layer, nn.GroupNorm(4, 4)).to(dtype)
+    images = torch.randn(n, 2, 8, 8, dtype=dtype)
+    lowered = lower(layers, products=products)
+    with torch.no_grad():
+        graph = make_fx(next(lowered.children()))(images).graph
+        assert torch.allclose(lowered(images).float(), layers(images).float(), atol=0.1)
+    called = {str(node.target) for node in graph.nodes}
+    assert any("mm" in name for name in called) == is_product
+    assert any("conv" in name for name in called) != is_product
 
 
 def test_running_statistics_and_dropout_are_refused_with_the_reason() -> None:
