@@ -2,8 +2,9 @@
 
 Instance norm, ReLU and average pooling become one function with a backward pass written by hand, which reads its input
 twice where the general ones read it six times. A convolution before an instance norm runs without its bias: the norm
-subtracts it again, so that it changes nothing but rounding. Where it is small, it may run as one matrix product, for a
-library's convolutions cost more to begin than small ones take. Everything else is left as it is.
+subtracts it again, so that it changes nothing but rounding. Small ones, and those of grey images, may run as one matrix
+product: a library's convolutions cost more to begin than small ones take, and are slow on a single channel. Everything
+else is left as it is.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def refusal(network: nn.Module) -> str:
 def lower(network: nn.Module, pool: bool = True, products: bool = False) -> nn.Module:
     """A copy of the network whose modules compile well; parameters keep their names and shapes.
 
-    Without `pool` poolings stay layers of their own, so that what lies before them can be seen. With `products` small
-    convolutions in bfloat16 are matrix products on a CPU; in float32 they gain nothing.
+    Without `pool` poolings stay layers of their own, so that what lies before them can be seen. With `products`
+    convolutions in bfloat16 that are small or see grey images are matrix products on a CPU; float32 gains nothing.
     """
     lowered = copy.deepcopy(network)
     for module in lowered.modules():
@@ -81,35 +82,27 @@ class _Unbiased(nn.Module):
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
         self.options: Any = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-        self.products = products and _keeps_size(convolution)
+        is_plain = self.options == ((1, 1), convolution.padding, (1, 1), 1) and isinstance(convolution.padding, tuple)
+        self.products = products and is_plain
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        read = maps[:, 0].numel() * self.weight[0].numel()
-        if self.products and read <= SMALL and maps.dtype == torch.bfloat16 and not maps.is_cuda:
-            return convolution_as_product(maps, self.weight)
+        grey_or_small = maps.shape[1] == 1 or maps[:, 0].numel() * self.weight[0].numel() <= SMALL
+        if self.products and grey_or_small and maps.dtype == torch.bfloat16 and not maps.is_cuda:
+            return convolution_as_product(maps, self.weight, self.options[1])
         return F.conv2d(maps, self.weight, None, *self.options)
 
 
-def _keeps_size(layer: nn.Conv2d) -> bool:
-    """Whether maps come out as large as they went in, each place from those around it."""
-    side = layer.kernel_size[0]
-    plain = (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
-    return plain and side % 2 == 1 and (layer.kernel_size, layer.padding) == ((side, side), (side // 2, side // 2))
+def convolution_as_product(maps: torch.Tensor, weight: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
+    """Convolve maps (N, C, H, W) with kernels (O, C, k, l) as one product in the maps' dtype, as F.conv2d at stride 1.
 
-
-def convolution_as_product(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Convolve maps (N, C, H, W) with kernels (O, C, k, k), k odd, to (N, O, H, W) as one product in the maps' dtype.
-
-    Every place's surroundings become a row; kernels that lie as (O, k, k, C) are read as they are.
+    What every place of the result sees becomes a row; kernels that lie as (O, k, l, C) are read as they are.
     """
-    n, _, height, width = maps.shape
-    out, side = weight.shape[0], weight.shape[2]
-    edge = side // 2
-    padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, edge, edge, edge, edge))
-    moved = [padded[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
-    rows = torch.cat(moved, 3).reshape(n * height * width, -1)
+    (out, _, rows, columns), (above, beside) = weight.shape, padding
+    padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, beside, beside, above, above))
+    n, height, width = padded.shape[0], padded.shape[1] - rows + 1, padded.shape[2] - columns + 1
+    seen = torch.cat([padded[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)], 3)
     kernels = weight.permute(0, 2, 3, 1).reshape(out, -1).to(maps.dtype)
-    return (rows @ kernels.t()).view(n, height, width, out).permute(0, 3, 1, 2)
+    return (seen.reshape(n * height * width, -1) @ kernels.t()).view(n, height, width, out).permute(0, 3, 1, 2)
 
 
 class _Fused(nn.Module):

@@ -54,12 +54,16 @@ def test_a_convolution_before_an_instance_norm_runs_without_its_bias() -> None:
     assert gradient is None
 
 
-@pytest.mark.parametrize("side", [1, 3, 5])
-def test_a_convolution_as_a_product_has_the_same_values_and_gradients(side: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "padding"), [((1, 1), (0, 0)), ((3, 3), (1, 1)), ((3, 3), (3, 3)), ((2, 5), (0, 2))]
+)
+def test_a_convolution_as_a_product_has_the_same_values_and_gradients(
+    kernel: tuple[int, int], padding: tuple[int, int]
+) -> None:
     draws = torch.Generator().manual_seed(0)
     maps = torch.randn(2, 3, 6, 4, generator=draws, dtype=torch.float64).requires_grad_()
-    weight = torch.randn(5, 3, side, side, generator=draws, dtype=torch.float64).requires_grad_()
-    plain, ours = F.conv2d(maps, weight, padding=side // 2), convolution_as_product(maps, weight)
+    weight = torch.randn(5, 3, *kernel, generator=draws, dtype=torch.float64).requires_grad_()
+    plain, ours = F.conv2d(maps, weight, padding=padding), convolution_as_product(maps, weight, padding)
     assert torch.allclose(ours, plain)
     upstream = torch.randn(plain.shape, generator=draws, dtype=torch.float64)
     wanted = torch.autograd.grad(plain, [maps, weight], upstream)
@@ -75,17 +79,18 @@ def test_a_convolution_as_a_product_has_the_same_values_and_gradients(side: int)
         (nn.Conv2d(2, 4, 3, padding=1), torch.float32, 4, True, False),
         (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, SMALL // (64 * 18) + 1, True, False),
         (nn.Conv2d(2, 4, 3, padding=1, stride=2), torch.bfloat16, 4, True, False),
-        (nn.Conv2d(2, 4, 3, padding=0), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(1, 4, 3, padding=3), torch.bfloat16, SMALL // (64 * 9) + 1, True, True),
         (nn.Conv2d(2, 4, 3, padding=1, groups=2), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding="same"), torch.bfloat16, 4, True, False),
         (nn.Conv2d(2, 4, 3, padding=2, dilation=2), torch.bfloat16, 4, True, False),
         (nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), torch.bfloat16, 4, True, False),
     ],
 )
-def test_only_small_plain_convolutions_in_bfloat16_are_products(
+def test_only_small_or_grey_plain_convolutions_in_bfloat16_are_products(
     layer: nn.Conv2d, dtype: torch.dtype, n: int, products: bool, is_product: bool
 ) -> None:
     layers = nn.Sequential(layer, nn.GroupNorm(4, 4)).to(dtype)
-    images = torch.randn(n, 2, 8, 8, dtype=dtype)
+    images = torch.randn(n, layer.in_channels, 8, 8, dtype=dtype)
     lowered = lower(layers, products=products)
     with torch.no_grad():
         graph = make_fx(next(lowered.children()))(images).graph
