@@ -167,10 +167,10 @@ class _Applied(torch.nn.Module):
 class _Model:
     """A network as a function of one flat vector."""
 
-    def __init__(self, shape: Shape, pool: bool = True, products: bool = False) -> None:
+    def __init__(self, shape: Shape, pool: bool = True) -> None:
         with torch.random.fork_rng(devices=[]):
             network = architectures.build(shape.architecture, shape.images, shape.classes)
-        self.network = _Precise(lower(network, pool, products), shape).to(shape.device)
+        self.network = _Precise(lower(network, pool), shape).to(shape.device)
         named = list(self.network.named_parameters())
         self.names = [name for name, _ in named]
         self.shapes = [parameter.shape for _, parameter in named]
@@ -214,7 +214,7 @@ def compiled_function(
 
 @functools.cache
 def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
-    model = _Model(shape, products=True)
+    model = _Model(shape)
     recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
     def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
@@ -269,7 +269,7 @@ def _update(
 
 @functools.cache
 def _forward_function(shape: Shape) -> ForwardFunction:
-    model = _Model(shape, products=True)
+    model = _Model(shape)
 
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)

@@ -3,8 +3,8 @@
 Instance norm, ReLU and average pooling become one function with a backward pass written by hand, which reads its input
 twice where the general ones read it six times. A convolution before an instance norm runs without its bias: the norm
 subtracts it again, so that it changes nothing but rounding. Small ones, and those of grey images, may run as one matrix
-product: a library's convolutions cost more to begin than small ones take, and are slow on a single channel. Everything
-else is left as it is.
+product in bfloat16 on a CPU: a library's convolutions cost more to begin than small ones take, and are slow on a single
+channel; float32 gains nothing. Everything else is left as it is.
 """
 
 from __future__ import annotations
@@ -35,16 +35,15 @@ def refusal(network: nn.Module) -> str:
     return ""
 
 
-def lower(network: nn.Module, pool: bool = True, products: bool = False) -> nn.Module:
+def lower(network: nn.Module, pool: bool = True) -> nn.Module:
     """A copy of the network whose modules compile well; parameters keep their names and shapes.
 
-    Without `pool` poolings stay layers of their own, so that what lies before them can be seen. With `products`
-    convolutions in bfloat16 that are small or see grey images are matrix products on a CPU; float32 gains nothing.
+    Without `pool` poolings stay layers of their own, so that what lies before them can be seen.
     """
     lowered = copy.deepcopy(network)
     for module in lowered.modules():
         if isinstance(module, nn.Sequential):
-            _fuse(module, pool, products)
+            _fuse(module, pool)
     return lowered
 
 
@@ -55,14 +54,14 @@ def activation_layers(network: nn.Module) -> list[nn.Module]:
     return fused or [module for module in modules if isinstance(module, _ACTIVATIONS)]
 
 
-def _fuse(layers: nn.Sequential, with_pool: bool, products: bool) -> None:
+def _fuse(layers: nn.Sequential, with_pool: bool) -> None:
     """Replace each instance norm, and what follows it, within one chain of layers."""
     for place, layer in enumerate(layers):
         if not isinstance(layer, nn.GroupNorm) or layer.num_groups != layer.num_channels or not layer.affine:
             continue
         before = layers[place - 1] if place else None
         if isinstance(before, nn.Conv2d) and before.bias is not None and before.padding_mode == "zeros":
-            layers[place - 1] = _Unbiased(before, products)
+            layers[place - 1] = _Unbiased(before)
         following = list(layers)[place + 1 : place + 3]
         relu = bool(following) and isinstance(following[0], nn.ReLU)
         pool = with_pool and relu and len(following) > 1 and _halves(following[1])
@@ -78,16 +77,17 @@ def _halves(layer: nn.Module) -> bool:
 class _Unbiased(nn.Module):
     """A convolution that leaves its bias alone."""
 
-    def __init__(self, convolution: nn.Conv2d, products: bool) -> None:
+    def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
         self.options: Any = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-        is_plain = self.options == ((1, 1), convolution.padding, (1, 1), 1) and isinstance(convolution.padding, tuple)
-        self.products = products and is_plain
+        self.is_plain = self.options == ((1, 1), convolution.padding, (1, 1), 1) and isinstance(
+            convolution.padding, tuple
+        )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         grey_or_small = maps.shape[1] == 1 or maps[:, 0].numel() * self.weight[0].numel() <= SMALL
-        if self.products and grey_or_small and maps.dtype == torch.bfloat16 and not maps.is_cuda:
+        if self.is_plain and grey_or_small and maps.dtype == torch.bfloat16 and not maps.is_cuda:
             return convolution_as_product(maps, self.weight, self.options[1])
         return F.conv2d(maps, self.weight, None, *self.options)
 

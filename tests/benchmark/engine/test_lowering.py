@@ -72,26 +72,25 @@ def test_a_convolution_as_a_product_has_the_same_values_and_gradients(
 
 
 @pytest.mark.parametrize(
-    ("layer", "dtype", "n", "products", "is_product"),
+    ("layer", "dtype", "n", "is_product"),
     [
-        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, 4, True, True),
-        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, 4, False, False),
-        (nn.Conv2d(2, 4, 3, padding=1), torch.float32, 4, True, False),
-        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, SMALL // (64 * 18) + 1, True, False),
-        (nn.Conv2d(2, 4, 3, padding=1, stride=2), torch.bfloat16, 4, True, False),
-        (nn.Conv2d(1, 4, 3, padding=3), torch.bfloat16, SMALL // (64 * 9) + 1, True, True),
-        (nn.Conv2d(2, 4, 3, padding=1, groups=2), torch.bfloat16, 4, True, False),
-        (nn.Conv2d(2, 4, 3, padding="same"), torch.bfloat16, 4, True, False),
-        (nn.Conv2d(2, 4, 3, padding=2, dilation=2), torch.bfloat16, 4, True, False),
-        (nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), torch.bfloat16, 4, True, False),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, 4, True),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.float32, 4, False),
+        (nn.Conv2d(2, 4, 3, padding=1), torch.bfloat16, SMALL // (64 * 18) + 1, False),
+        (nn.Conv2d(2, 4, 3, padding=1, stride=2), torch.bfloat16, 4, False),
+        (nn.Conv2d(1, 4, 3, padding=3), torch.bfloat16, SMALL // (64 * 9) + 1, True),
+        (nn.Conv2d(2, 4, 3, padding=1, groups=2), torch.bfloat16, 4, False),
+        (nn.Conv2d(2, 4, 3, padding="same"), torch.bfloat16, 4, False),
+        (nn.Conv2d(2, 4, 3, padding=2, dilation=2), torch.bfloat16, 4, False),
+        (nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect"), torch.bfloat16, 4, False),
     ],
 )
 def test_only_small_or_grey_plain_convolutions_in_bfloat16_are_products(
-    layer: nn.Conv2d, dtype: torch.dtype, n: int, products: bool, is_product: bool
+    layer: nn.Conv2d, dtype: torch.dtype, n: int, is_product: bool
 ) -> None:
     layers = nn.Sequential(layer, nn.GroupNorm(4, 4)).to(dtype)
     images = torch.randn(n, layer.in_channels, 8, 8, dtype=dtype)
-    lowered = lower(layers, products=products)
+    lowered = lower(layers)
     with torch.no_grad():
         graph = make_fx(next(lowered.children()))(images).graph
         assert torch.allclose(lowered(images).float(), layers(images).float(), atol=0.1)
