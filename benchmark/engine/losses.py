@@ -25,7 +25,8 @@ def losses_of(recipe: Recipe, outputs: torch.Tensor, labels: torch.Tensor) -> to
     """
     n_classes = outputs.shape[1]
     if recipe.loss == "mean-squared-error":
-        targets = F.one_hot(labels, n_classes).to(outputs.dtype) if labels.ndim == 1 else labels
+        ids = torch.arange(n_classes, device=labels.device)  # F.one_hot looks at values, which no compiled step can
+        targets = (labels[:, None] == ids).to(outputs.dtype) if labels.ndim == 1 else labels
         targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / n_classes
         return (outputs - targets).square().sum(dim=1)
     found = F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing, reduction="none")

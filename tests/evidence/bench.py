@@ -9,7 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Stored
 
-__all__ = ["Bench", "Finding", "NotHere", "spread", "write"]
+__all__ = ["Bench", "Finding", "NotHere", "sitting", "spread", "write"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence"
@@ -91,6 +93,18 @@ class Bench:
         if len(found) < len(cell.seeds) or any(value is None for value in found):
             raise RuntimeError(f"an outcome is missing or failed: {found}")
         return [value for value in found if value is not None]
+
+
+@contextmanager
+def sitting(file: Path) -> Iterator[list[float]]:
+    """The seconds of all sittings so far, this one added at its end, whatever that is."""
+    sittings: list[float] = json.loads(file.read_text()) if file.exists() else []
+    started = time.perf_counter()
+    try:
+        yield sittings
+    finally:
+        sittings.append(time.perf_counter() - started)
+        file.write_text(json.dumps(sittings))
 
 
 def spread(values: Sequence[float]) -> dict[str, float | int]:

@@ -6,37 +6,19 @@ names is made once more in another empty store and compared with the first and w
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from benchmark import packing, plan
 from benchmark.runner import Runner
 from benchmark.store import Store
-from tests.evidence.bench import REPOSITORY, Bench, Finding
+from tests.evidence.bench import REPOSITORY, Bench, Finding, sitting
 
 LONGEST = 7200.0
 """Seconds on two cores."""
 
 
-@contextmanager
-def _sitting(file: Path) -> Iterator[list[float]]:
-    """The seconds of all sittings so far, this one added at its end, whatever that is."""
-    sittings: list[float] = json.loads(file.read_text()) if file.exists() else []
-    started = time.perf_counter()
-    try:
-        yield sittings
-    finally:
-        sittings.append(time.perf_counter() - started)
-        file.write_text(json.dumps(sittings))
-
-
 def measure(bench: Bench) -> Finding:
     bench.data("cifar10")
     store, chosen = Store(bench.folder / "reference"), plan.load("reference")
-    with _sitting(bench.folder / "reference-seconds.json") as sittings:
+    with sitting(bench.folder / "reference-seconds.json") as sittings:
         runner = Runner(store, "auto")
         runner.make(chosen.made)
         report = runner.evaluate(chosen.jobs)

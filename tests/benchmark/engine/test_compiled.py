@@ -24,6 +24,7 @@ from benchmark.values import Data, Probe, Real, Stage, Stored, Training
 SGD = Recipe("sgd", learning_rate=0.05, nesterov=True, label_smoothing=0.1)
 ADAM = Recipe("adam", optimizer="adam", learning_rate=1e-3)
 ADAMW = Recipe("adamw", optimizer="adamw", learning_rate=1e-3, weight_decay=0.05)
+SQUARES = SGD.vary(loss="mean-squared-error")
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ def test_every_architecture_learns_the_same_or_says_why_not(architecture: str) -
 
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW], ids=["sgd", "adam", "adamw"])
-def test_every_optimizer_equals_torchs_own_with_a_padded_last_batch(recipe: Recipe, soft: bool) -> None:
+@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW, SQUARES], ids=["sgd", "adam", "adamw", "squares"])
+def test_every_optimizer_and_loss_equals_torchs_own_with_a_padded_last_batch(recipe: Recipe, soft: bool) -> None:
     plain, eager, other, steps, _ = _pair("mlp", (1, 8, 8), recipe, "float32", soft)
     for n in (6, 4, 6):
         images = torch.randn(n, 1, 8, 8)
