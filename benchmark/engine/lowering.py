@@ -77,13 +77,11 @@ def _halves(layer: nn.Module) -> bool:
 class _Unbiased(nn.Module):
     """A convolution that leaves its bias alone."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
-        self.weight, self.bias = convolution.weight, convolution.bias
-        self.options: Any = (convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-        self.is_plain = self.options == ((1, 1), convolution.padding, (1, 1), 1) and isinstance(
-            convolution.padding, tuple
-        )
+        self.weight, self.bias = layer.weight, layer.bias
+        self.options: Any = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        self.is_plain = not isinstance(layer.padding, str) and self.options == ((1, 1), layer.padding, (1, 1), 1)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         grey_or_small = maps.shape[1] == 1 or maps[:, 0].numel() * self.weight[0].numel() <= SMALL
