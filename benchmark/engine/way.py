@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["EAGER", "Way", "numerics"]
+__all__ = ["EAGER", "REVISION", "Way", "numerics"]
 
 REVISION = {"eager": "", "compiled": "2"}
 """Of each backend: goes up with a change of ours that changes its bits."""
