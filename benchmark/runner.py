@@ -121,7 +121,8 @@ class Runner:
     ) -> Iterator[Answer[Made, str]]:
         """By the workers what they take, the others here, where a loop can show how far it is."""
         theirs = [made for made in todo if self._is_shared(made)]
-        yield from self.workers.map(making.MAKE, theirs)
+        with progress.ticking():
+            yield from self.workers.map(making.MAKE, theirs)
 
         def make_here(materials: engine.Materials, made: Made) -> str:
             def show(step: int, n: int, text: str) -> None:
@@ -284,7 +285,8 @@ class Runner:
         alone = seconds * self._at_once(shared)
         saved = alone - seconds - (threads.saves * alone if threads else 0)
         workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
-        n_elsewhere = engine.run(todo, self.materials, done, say, workers)
+        with progress.ticking():
+            n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()

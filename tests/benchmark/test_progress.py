@@ -60,6 +60,47 @@ def test_where_stderr_is_no_terminal_a_plain_line_comes_now_and_then(
     assert capsys.readouterr() == ("", "training  25 %, 1/4, 33 s left  loss 0.5\n")
 
 
+def test_a_long_piece_that_says_nothing_goes_on_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("benchmark.progress.TICK", 0.01)
+    progress = Progress("training", 200.0, 2)
+
+    def seen(after: float) -> str:
+        clock.now += after
+        text, deadline = "", time.perf_counter() + 10
+        while not text and time.perf_counter() < deadline:
+            text = capsys.readouterr().err
+        return text
+
+    with progress.ticking():
+        assert seen(50.0) == "training  25 %, 0/2, 2:30 left\n"
+        assert seen(200.0) == "training  48 %, 0/2, 4:36 left\n"  # late: 95 of 200 expected seconds took 250
+        clock.now += 50.0
+        progress.advance(100.0)
+        assert capsys.readouterr().err == "training  50 %, 1/2, 5:00 left\n"
+        assert seen(30.0) == "training  55 %, 1/2, 4:30 left\n"  # at a third of the pace that was expected
+    clock.now += 1000.0
+    time.sleep(0.05)
+    assert capsys.readouterr().err == ""  # it ends with the work
+    progress.close()
+
+
+def test_lines_grow_rarer_as_a_run_grows_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, n_lines = Clock(monkeypatch), []
+    progress = Progress("training", 36000.0, 2)
+    for _ in range(2):
+        for _ in range(1800):
+            clock.now += 10.1
+            progress.within(0.5, 1.0)
+        n_lines.append(capsys.readouterr().err.count("\n"))
+    progress.close()
+    assert n_lines[1] < 100 < n_lines[0] < 500
+
+
 def test_a_terminal_gets_a_bar_without_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
