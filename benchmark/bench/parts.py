@@ -7,12 +7,14 @@ does, so none outlives the one that started it. What is read from disk and what 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -29,10 +31,10 @@ from benchmark.errors import DistillBenchError, EnvironmentFault
 from benchmark.evaluator import accuracy_percent
 from benchmark.runner import Runner
 from benchmark.store import Store
-from benchmark.values import Cell, Stored
+from benchmark.values import Cell, Made, Stored
 from benchmark.workers import cores
 
-__all__ = ["carry_out", "code", "machine", "main", "ours", "reference", "tidy"]
+__all__ = ["carry_out", "code", "machine", "main", "ours", "reference", "set_of", "tidy"]
 
 Found = dict[str, Any]
 
@@ -44,7 +46,7 @@ def carry_out(request: Mapping[str, Any]) -> Found:
         return machine(device)
     with tempfile.TemporaryDirectory() as folder:
         materials = engine.Materials(Store(folder), device)
-        asked = cell.asked(Stored(making.make(materials, cell.made)))
+        asked = cell.asked(set_of(cell.made, folder, device))
         now(device)
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         if request["part"] == "code":
@@ -54,6 +56,17 @@ def carry_out(request: Mapping[str, Any]) -> Found:
         else:
             found = (reference if cell.reference == "loop" else tidy)(asked, int(request["seed"]), materials)
     return {**found, "load": round(load, 2)}
+
+
+def set_of(made: Made, folder: str, device: torch.device) -> Stored:
+    """Make a set in the store in this folder, in a process of its own: whoever makes one settles threads, allocator and
+    kernels of its process, and the reference is to find torch as it comes."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return Stored(pool.submit(_make, made, folder, str(device)).result())
+
+
+def _make(made: Made, folder: str, device: str) -> str:
+    return making.make(engine.Materials(Store(folder), torch.device(device)), made)
 
 
 def code(asked: Cell, materials: engine.Materials) -> Found:
@@ -71,14 +84,14 @@ def code(asked: Cell, materials: engine.Materials) -> Found:
 
 
 def reference(asked: Cell, seed: int, materials: engine.Materials) -> Found:
-    """One seed by the field's usual loop."""
+    """One seed by the field's usual loop, with the number of threads that it had."""
     training, dataset = asked.training, materials.dataset(_test_of(asked).dataset)
     examples = materials.training_examples(training.stages[0].stream, training.recipe)
     started = now(materials.device)
     network = build_network(training.architecture, examples, seed, materials.device)
     run = train_and_test(network, examples, dataset.test, training.recipe, seed)
     seconds = now(materials.device) - started
-    return {"seed": seed, "seconds": seconds, **asdict(run)}
+    return {"seed": seed, "seconds": seconds, "threads": torch.get_num_threads(), **asdict(run)}
 
 
 def tidy(asked: Cell, seed: int, materials: engine.Materials) -> Found:

@@ -130,6 +130,8 @@ class Turns:
             environment,
             lambda seconds: progress.within(min(0.95, seconds / guess), guess, note),
         )
+        if part.kind == "reference":
+            _check_threads(found, _stored(folder, Part("machine")) or {})
         write_replacing(_file(folder, part), json.dumps(found).encode(), folder)
         progress.advance(guess, note)
         return found
@@ -150,6 +152,13 @@ class Turns:
 
 def _file(folder: Path, part: Part) -> Path:
     return folder / f"{part.kind}-{part.number}.json"
+
+
+def _check_threads(reference: Json, machine: Json) -> None:
+    """Raises EnvironmentFault where the reference had not all that the machine gives a process."""
+    found, wanted = reference.get("threads"), machine.get("threads")
+    if found is not None and found != wanted:
+        raise EnvironmentFault(f"the reference ran with {found} threads, where a process here has {wanted}.")
 
 
 def _stored(folder: Path, part: Part) -> Json | None:

@@ -28,13 +28,11 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import CIFAR10
 
-from benchmark import making
-from benchmark.bench import reference
+from benchmark.bench import parts, reference
 from benchmark.bench.cells import BenchCell, known
 from benchmark.datasets import Split
 from benchmark.engine import Examples
 from benchmark.engine.training import build_network
-from benchmark.values import Stored
 from tests.evidence.bench import Bench, Finding, NotHere
 
 FOLDER = "DISTILLBENCH_DC_BENCHMARK"
@@ -72,6 +70,7 @@ def measure(bench: Bench) -> Finding:
         details={
             "epochs timed": CELLS,
             "test images": TEST_IMAGES,
+            "threads": torch.get_num_threads(),
             "their code": "github.com/justincui03/dc_benchmark, evaluator/evaluator_utils.py",
             "its sha256": hashlib.sha256(Path(str(theirs.__file__)).read_bytes()).hexdigest(),
         },
@@ -99,7 +98,7 @@ def _row(loops: tuple[Callable[[], float], Callable[[], float]], n: int) -> dict
 
 def _contest(bench: Bench, theirs: Any, cell: BenchCell) -> Contest:
     materials = bench.runner.materials
-    asked = cell.asked(Stored(making.make(materials, replace(cell.made, preset="default"))))
+    asked = cell.asked(parts.set_of(replace(cell.made, preset="default"), str(bench.store.root), materials.device))
     recipe = asked.training.recipe
     examples = materials.training_examples(asked.training.stages[0].stream, recipe)
     whole = materials.dataset(cell.dataset).test

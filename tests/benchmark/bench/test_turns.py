@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from benchmark.bench import cells, page, record, turns
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 from benchmark.progress import Progress
+from benchmark.workers import cores
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
@@ -78,9 +80,18 @@ def test_parts_of_other_code_or_another_length_are_not_taken_up(monkeypatch: pyt
 @pytest.mark.slow
 def test_a_process_answers_and_says_that_it_runs() -> None:
     ticks: list[float] = []
-    request = turns.Part("reference", 1).request(cells.known()["digits-1"].shortened(), CPU)
-    found = turns.in_a_process(request, {}, ticks.append)
+    cell = replace(cells.known()["digits-1"].shortened(), reference="loop")
+    every = {"OMP_NUM_THREADS": str(cores())}
+    found = turns.in_a_process(turns.Part("reference", 1).request(cell, CPU), every, ticks.append)
     assert found["seed"] == 1 and 10 < found["accuracy_percent"] < 100 and ticks
+    assert found["threads"] == cores()  # though the set was made with one
+
+
+def test_a_reference_that_had_not_the_whole_machine_is_no_measurement(stage: Any) -> None:
+    slow = {**stage.measured.reference[0], "threads": 1}
+    stage.measured = replace(stage.measured, reference=(slow,) * 5)
+    with pytest.raises(EnvironmentFault, match="1 threads, where a process here has 2"):
+        measure(turns.Turns(CPU, 2), cells.known()["cifar10-1"].shortened())
 
 
 def test_the_last_words_of_a_process_that_fails_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
