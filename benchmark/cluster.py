@@ -50,7 +50,10 @@ class Cluster:
         plugins = tuple(str(folder) for folder in registry.plugin_folders())
         self._run = Run(token, device, str(store.root), str(self._mark.relative_to(store.root)), plugins)
         self._known: set[str] = set()
-        self._sent: set[tuple[str, str]] = set()
+        self._sent: dict[tuple[str, str], int] = {}
+        """By desk and parcel: how many pieces of work had been submitted when it was sent."""
+        self._n_submitted = 0
+        self._asks_for_gpu = False
         self._packed: dict[str, parcels.Files] = {}
         n = len(self._workers())
         say(f"{address}: {n} workers" if n else f"{address} has no worker yet; waiting for one. See docs/cluster.md.")
@@ -75,13 +78,13 @@ class Cluster:
         """
         return persistently(lambda left: self._once(task, left), items)
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         self._mark.unlink(missing_ok=True)
         self.client.close()
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
         waiting = deque(items)
-        flying: dict[Future, tuple[Item, ExitStack]] = {}
+        flying: dict[Future, tuple[Item, ExitStack, int]] = {}
         try:
             while waiting or flying:
                 while waiting and len(flying) < 2 * self.n:  # one in hand and one to follow for each worker
@@ -92,13 +95,13 @@ class Cluster:
                         claim.close()
                         yield item, None, None
                     else:
-                        flying[self._submit(task, item)] = item, claim
+                        flying[self._submit(task, item)] = item, claim, self._n_submitted
                 for future in self._finished(list(flying)):
-                    item, claim = flying.pop(future)
+                    item, claim, number = flying.pop(future)
                     reply = _reply(future, self.address)
-                    if isinstance(reply, Reply) and reply.lacks:
+                    if isinstance(reply, Reply) and reply.lacks and not self._lost(reply, number):
                         self._send(reply)
-                        flying[self._submit(task, item, reply.about.address)] = item, claim
+                        flying[self._submit(task, item, reply.about.address)] = item, claim, self._n_submitted
                         continue
                     answer = self._taken_in(task, item, reply)
                     claim.close()
@@ -106,7 +109,7 @@ class Cluster:
         finally:
             if self.client.status == "running":
                 self.client.cancel(list(flying))
-            for _, claim in flying.values():
+            for _, claim, _ in flying.values():
                 claim.close()
 
     def _submit(self, task: Task[Any, Any], item: Any, prefer: str | None = None) -> Future:
@@ -115,6 +118,8 @@ class Cluster:
         where: dict[str, Any] = {"workers": [prefer], "allow_other_workers": True} if prefer else {}
         with_gpu = _with_gpu(self._all_workers())
         resources = {"GPU": 1} if with_gpu and self._run.device != "cpu" else None
+        self._asks_for_gpu |= resources is not None
+        self._n_submitted += 1
         return self.client.submit(carry_out, self._run, work, resources=resources, pure=False, **where)
 
     def _finished(self, futures: list[Future]) -> list[Future]:
@@ -126,9 +131,12 @@ class Cluster:
             with suppress(TimeoutError, CancelledError), self.client.as_current():
                 wait(futures, LOOK_SECONDS, return_when="FIRST_COMPLETED")
                 continue
-            if self.client.status == "running" and not self._workers() and not is_told:
-                is_told = True
-                say(f"{self.address} has no worker left; waiting for one")
+            if self.client.status == "running" and not is_told:
+                found = self._all_workers()
+                kind = " with a GPU" if self._asks_for_gpu else ""
+                is_told = not (_with_gpu(found) if self._asks_for_gpu else found)
+                if is_told:
+                    say(f"{self.address} has no worker{kind} left; waiting for one")
         return done
 
     def _taken_in(self, task: Task[Item, Result], item: Item, reply: Reply | Exception) -> Answer[Item, Result]:
@@ -136,6 +144,9 @@ class Cluster:
         if isinstance(reply, Exception):
             return item, None, reply
         self._greet(reply.about)
+        if reply.lacks:
+            where = f"worker {reply.about.address}"
+            return item, None, RuntimeError(f"{where} could not keep what it was sent: is its disk full?")
         for line in parcels.merge(reply.files, self.store):
             say(line)
         if reply.fault is None and task.is_stored and not task.is_stored(self.store, item):
@@ -150,13 +161,18 @@ class Cluster:
             for line in _complaints(about, versions()):
                 say(f"worker {about.address}: {line}")
 
+    def _lost(self, reply: Reply, number: int) -> bool:
+        """Whether a worker lacks what it had been sent before this piece of work was submitted."""
+        sent = (self._sent.get((reply.about.desk, name), number) for name in reply.lacks)
+        return any(before < number for before in sent)
+
     def _send(self, reply: Reply) -> None:
         """Give a worker what it lacks, once."""
         self._greet(reply.about)
         for name in reply.lacks:
             if (reply.about.desk, name) in self._sent:
                 continue
-            self._sent.add((reply.about.desk, name))
+            self._sent[reply.about.desk, name] = self._n_submitted
             files = self._packed.get(name) or parcels.pack(name, self.store)
             if name.startswith("dataset/"):  # large, and wanted by every worker
                 self._packed[name] = files

@@ -93,7 +93,10 @@ def carry_out(run: Run, work: bytes) -> Reply:
         task, item, needs = pickle.loads(work)
         desk = _desk(run)
         while desk.inbox:
-            parcels.unpack(*desk.inbox.popleft(), desk.store)
+            try:
+                parcels.unpack(*desk.inbox.popleft(), desk.store)
+            except Exception as raised:  # it is sent once only, so asking again would have no end
+                return Reply(desk.about, (), None, raised)
         lacks = tuple(name for name in needs if not parcels.is_here(name, desk.store))
         if lacks:
             return Reply(desk.about, lacks)

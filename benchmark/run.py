@@ -14,6 +14,7 @@ from benchmark import architectures, engine, tensor_file
 from benchmark.architectures import Network
 from benchmark.datasets import Dataset, DatasetFacts
 from benchmark.durable import write_replacing
+from benchmark.engine.draws import global_draws
 from benchmark.errors import DistillBenchError, InvalidInput, TrainingDiverged, UsageError
 from benchmark.space import PIXEL, Space
 from benchmark.synthetic_set import Array, Card, Decoder, SyntheticSet
@@ -105,8 +106,7 @@ class Run:
 
     def network(self, architecture: str, *position: int) -> Network:
         """A network with random initial weights that need no gradient, the same for the same seed and position."""
-        with torch.random.fork_rng(devices=[]):
-            torch.random.set_rng_state(self.generator("weights", *position).get_state())
+        with global_draws(self.generator("weights", *position)):
             network = architectures.build(architecture, self.facts.shape, len(self.facts.classes))
         return network.to(self.device).requires_grad_(False)
 

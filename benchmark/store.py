@@ -255,12 +255,14 @@ class Store:
 
     # Outcomes
 
-    def read_outcome(self, name: str) -> Outcome | None:
-        """The outcome of this name (`keys.outcome_name`); where several numerics are stored, the first by name.
+    def read_outcome(self, name: str, numerics: str = "") -> Outcome | None:
+        """The outcome of this name (`keys.outcome_name`); where several numerics are stored, the one that is asked for,
+        or the first by name.
 
         A damaged file counts as absent, so that its block is trained again.
         """
-        return next((outcome for outcome, _ in self._outcomes(name)), None)
+        found = (outcome for outcome, _ in self._outcomes(name))
+        return next((outcome for outcome in found if numerics in ("", outcome.numerics)), None)
 
     def read_cost(self, name: str) -> Mapping[str, Any]:
         """What the outcome that `read_outcome` gives has cost: seconds, steps and the like; empty where none is."""

@@ -68,8 +68,8 @@ class Pool(Protocol):
     def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
         """Carry a task out on every item, in any order; an item in another run's hands comes last."""
 
-    def close(self) -> None:
-        """End it; may be called twice."""
+    def close(self, at_once: bool = False) -> None:
+        """End it; may be called twice. `at_once`: whatever it has in hand, which then has to be done again."""
 
 
 class Taken(Exception):

@@ -77,9 +77,12 @@ class Workers:
         """
         return persistently(lambda left: self._once(task, left), items)
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         if self._pool is not None:
+            workers = multiprocessing.active_children() if at_once else []
             self._pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.kill()
             self._pool = None
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
@@ -134,7 +137,7 @@ class Threads:
         """Like that of `Workers`. When it is left early, what is begun is finished and no more is."""
         return persistently(lambda left: self._once(task, left), items)
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         """Nothing is left open."""
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:

@@ -118,13 +118,14 @@ def _has(question: str) -> bool:
 def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, settled: bool = False) -> list[Block]:
     """The blocks of a whole plan, each with its way of computing.
 
-    `settled`: go by nothing that may be another the next time: neither by the code that is on this machine nor by how
-    few blocks there are. For networks that others are made from.
+    `settled`: go by nothing that may be another the next time: neither by the code that is on this machine nor by which
+    other blocks there are. For networks that others are made from.
     """
     todo = list(blocks)
     small = [block for block in todo if is_small(materials.facts(block.data))]
     few = set(small) if not settled and n_workers > 1 and _are_few(small, materials) else set()
-    crowded = n_workers > 1 and len(todo) - len(small) >= MANY * n_workers and materials.device.type == "cpu"
+    many = not settled and n_workers > 1 and len(todo) - len(small) >= MANY * n_workers
+    crowded = many and materials.device.type == "cpu"
     one_thread = dict.fromkeys(todo, crowded) | {block: block not in few for block in small}
     alike: dict[_Step, list[Block]] = {}
     for block in todo:
@@ -133,8 +134,11 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, se
             alike.setdefault(step, []).append(block)
     ways = dict.fromkeys(todo, EAGER)
     for step, theirs in alike.items():
-        work = sum(_work(block, materials) for block in theirs)
-        ways |= dict.fromkeys(theirs, _way(step, work, materials, () if settled else theirs))
+        works = {block: _work(block, materials) for block in theirs}
+        if settled:
+            ways |= {block: _way(step, work, materials) for block, work in works.items()}
+        else:
+            ways |= dict.fromkeys(theirs, _way(step, sum(works.values()), materials, theirs))
     eager = [block for block in few if ways[block] == EAGER]
     if len(eager) > 1:  # threads of this process do them side by side, which compiled code does not let them
         one_thread |= dict.fromkeys(eager, True)

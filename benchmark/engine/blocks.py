@@ -93,6 +93,8 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
     training = block.training
     started, test_seconds = _now(device), 0.0
     prepare(device, block.way.one_thread)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     stages: Sequence[StageExamples] = ()
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
     status, reason = "ok", ""
@@ -195,8 +197,8 @@ def store_block(block: Block, found: Sequence[Outcome], cost: dict[str, Any], st
     differing = []
     stored_training = to_json(block.training)
     for name, outcome in zip(block.names, found, strict=True):
-        before = store.read_outcome(name)
-        if before is not None and before.numerics == outcome.numerics and _scalars(before) != _scalars(outcome):
+        before = store.read_outcome(name, outcome.numerics)
+        if before is not None and _scalars(before) != _scalars(outcome):
             differing.append(f"{name[:12]}… seed {block.seed}: trained again, another result under {outcome.numerics}")
         store.write_outcome(name, stored_training, outcome, cost)
     if TRACE in os.environ:

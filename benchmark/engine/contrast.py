@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmark import loss
-from benchmark.engine.draws import generator
+from benchmark.engine.draws import generator, global_draws
 from benchmark.engine.losses import contrast, loss_of
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps
@@ -35,8 +35,7 @@ class ContrastSteps(EagerSteps):
         self.wanted = loss.parse(recipe.loss)
         width, classifier = int(self.wanted["width"]), network.classifier
         assert isinstance(classifier, nn.Linear)
-        with torch.random.fork_rng(devices=[]):
-            torch.random.set_rng_state(generator(seed, "heads").get_state())
+        with global_draws(generator(seed, "heads")):
             sizes = (classifier.in_features, self.hints.shape[1])
             self.heads = nn.ModuleList(nn.Linear(size, width) for size in sizes).to(self.hints.device)
         super().__init__(network, recipe)

@@ -6,10 +6,15 @@ So a draw depends neither on the device nor on what else was drawn, fused or res
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-__all__ = ["generator"]
+__all__ = ["generator", "global_draws"]
+
+_GLOBAL = threading.Lock()
 
 
 def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
@@ -17,3 +22,11 @@ def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
     text = f"{seed}/{purpose}/{'/'.join(map(str, position))}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
     return torch.Generator().manual_seed(number)
+
+
+@contextmanager
+def global_draws(source: torch.Generator) -> Iterator[None]:
+    """Meanwhile torch's global generator, which layers draw their weights from and all threads share, draws as this."""
+    with _GLOBAL, torch.random.fork_rng(devices=[]):
+        torch.random.set_rng_state(source.get_state())
+        yield

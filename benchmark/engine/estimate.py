@@ -29,6 +29,8 @@ __all__ = ["Estimator"]
 
 TIMED_STEPS = 3
 """Steps timed after one that warms up; their minimum counts."""
+HINTS = 512
+"""Features of an imagined teacher."""
 
 
 class Estimator:
@@ -93,7 +95,11 @@ class Estimator:
         labels = torch.randint(len(facts.classes), (batch,), generator=draws).to(device)
         channels = facts.shape[0]
         space = Space("standardized", (0.5,) * channels, (0.5,) * channels)
-        examples = Examples(images, labels, space, facts)
+        hints = None
+        if loss.parse(block.training.recipe.loss).name == loss.CRD:  # which compares with a teacher's features
+            labels = torch.softmax(torch.randn(batch, len(facts.classes), generator=draws), dim=1).to(device)
+            hints = torch.randn(batch, HINTS, generator=draws).to(device)
+        examples = Examples(images, labels, space, facts, hints)
         try:
             network = build_network(block.training.architecture, examples, 0, device)
         except DoesNotFit:

@@ -214,6 +214,9 @@ def _kept(cache: dict[Key, Examples], key: Key, load: Callable[[], Examples], mo
 
 
 def _converted(images: torch.Tensor, own: Space, space: Space) -> torch.Tensor:
+    """In another space, as float32; images that are there already keep their bits, alone or beside others."""
+    if own == space and images.dtype != torch.uint8:
+        return images
     pixels = images.float() / 255 if images.dtype == torch.uint8 else own.to_pixel(images)
     return space.from_pixel(pixels)
 

@@ -129,7 +129,8 @@ def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Ten
     for epoch in range(recipe.n_epochs(len(stream))):
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
             optimizer = make_optimizer(recipe, parameters)
-        for rows in batches(len(stream), recipe.batch_size, place.seed, place.first_epoch + epoch):
+        epoch_number, device = place.first_epoch + epoch, stream.images.device
+        for rows in batches(len(stream), recipe.batch_size, place.seed, epoch_number, device):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate_at(step, total, epoch)
             drawn = _drawn(stage.memory, place, place.first_step + step)
@@ -156,7 +157,8 @@ def _drawn(memory: Examples | None, place: _Place, step: int) -> list[torch.Tens
         return []
     batches = (generator(place.seed, "memory", step, number) for number in range(place.loss.n_memory_batches))
     orders = (torch.randperm(len(memory), generator=draws) for draws in batches)
-    return [order[: place.recipe.batch_size].to(memory.images.device) for order in orders]
+    device = memory.images.device
+    return [order[: place.recipe.batch_size].to(device, non_blocking=True) for order in orders]
 
 
 def _loss(

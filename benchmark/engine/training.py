@@ -6,13 +6,12 @@ Nothing is copied to the host inside an epoch.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator
 
 import torch
 
 from benchmark import architectures, augmentation, loss
-from benchmark.engine.draws import generator
+from benchmark.engine.draws import generator, global_draws
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps, Steps
 from benchmark.engine.way import EAGER, Way
@@ -21,14 +20,10 @@ from benchmark.recipe import Recipe
 
 __all__ = ["augmentation_of", "batches", "build_network", "fit", "forward_of", "n_steps"]
 
-_GLOBAL_DRAWS = threading.Lock()
-"""Initial weights are drawn from torch's global generator, which all threads share."""
-
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
     """A network with this seed's initial weights, drawn on the CPU; raises DoesNotFit with the reason."""
-    with _GLOBAL_DRAWS, torch.random.fork_rng(devices=[]):
-        torch.random.set_rng_state(generator(seed, "weights").get_state())
+    with global_draws(generator(seed, "weights")):
         network = architectures.build(architecture, examples.facts.shape, len(examples.facts.classes))
     return network.to(device)
 
@@ -97,7 +92,7 @@ def fit(
             network.train()
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
             steps.reset()
-        for rows in batches(n, recipe.batch_size, seed, epoch):
+        for rows in batches(n, recipe.batch_size, seed, epoch, device):
             images = examples.take(rows)
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
@@ -119,10 +114,13 @@ def augmentation_of(recipe: Recipe, examples: Examples) -> augmentation.Augmenta
     return augment
 
 
-def batches(n: int, batch_size: int, seed: int, epoch: int) -> Iterator[torch.Tensor | slice]:
-    """Rows of each batch of one epoch; a set that fits one batch is not shuffled, for its sum has no order."""
+def batches(n: int, batch_size: int, seed: int, epoch: int, device: torch.device) -> Iterator[torch.Tensor | slice]:
+    """Rows of each batch of one epoch, on the device, so that no step waits for them; a set that fits one batch is not
+    shuffled, for its sum has no order."""
     if n <= batch_size:
         yield slice(None)
         return
     order = torch.randperm(n, generator=generator(seed, "order", epoch))
-    yield from torch.split(order, batch_size)
+    if device.type == "cuda":
+        order = order.pin_memory()
+    yield from torch.split(order.to(device, non_blocking=True), batch_size)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import datasets, engine, keys, registry
+from benchmark import datasets, desk, engine, keys, parcels, registry
 from benchmark.cluster import Cluster, _complaints, _with_gpu
 from benchmark.desk import About, versions
 from benchmark.errors import EnvironmentFault, UsageError
@@ -167,6 +169,26 @@ def test_a_worker_that_differs_is_named_once(own_registry: None) -> None:
     said = list(_complaints(other, ours))
     assert len(said) == 3 and said[0].startswith(f"has torch 2.10.0, here it is {ours['torch']}")
     assert "no folder /mine of plug-ins" in said[1] and "--nthreads 1" in said[2]
+
+
+def test_a_worker_that_cannot_keep_what_it_is_sent_is_not_asked_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    materials = engine.Materials(Store(tmp_path), torch.device("cpu"))
+    about = About("desk", "tcp://w:1", 1, {}, ())
+    full = desk._Desk(about, materials.store, materials, deque([("set/x", {})]))
+
+    def refuse(*given: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(desk, "_desk", lambda run: full)
+    monkeypatch.setattr(parcels, "unpack", refuse)
+    work = pickle.dumps((None, None, ["set/x"]))
+    first, second = (desk.carry_out(desk.Run("t", "cpu", "", "", ()), work) for _ in range(2))
+    assert isinstance(first.fault, OSError) and second.lacks == ("set/x",)
+    pool = object.__new__(Cluster)
+    pool._sent = {("desk", "set/x"): 3}
+    assert pool._lost(second, 4) and not pool._lost(second, 3)  # what was submitted before is asked for again
 
 
 def test_only_workers_that_declare_a_gpu_count_where_one_does() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -110,6 +111,11 @@ def write_down(materials: Materials, number: int) -> int:
     return number
 
 
+def take_a_second(materials: Materials, number: int) -> int:
+    time.sleep(1)
+    return write_down(materials, number)
+
+
 def is_written(store: Store, number: int) -> bool:
     return (store.root / f"done-{number}").exists()
 
@@ -124,6 +130,21 @@ def test_threads_work_side_by_side_in_this_process_and_tell_what_each_raised(tmp
     found = {item: (result and result[0], fault) for item, result, fault in threads.map(task(double), [1, 2, 3])}
     assert found[1] == (2, None) and found[2] == (4, None)
     assert found[3][0] is None and isinstance(found[3][1], TrainingDiverged)
+
+
+def test_workers_that_are_stopped_at_once_do_nothing_more(tmp_path: Path) -> None:
+    workers = Workers(2, materials(tmp_path))
+    queue = workers.map(task(take_a_second), range(100))
+    next(queue)
+    started = time.monotonic()
+    workers.close(at_once=True)
+    assert time.monotonic() - started < 1
+    for process in multiprocessing.active_children():
+        process.join(10)
+    n_done = len(list(tmp_path.glob("done-*")))
+    time.sleep(1.5)
+    assert not multiprocessing.active_children() and n_done <= 4
+    assert len(list(tmp_path.glob("done-*"))) == n_done
 
 
 def test_threads_that_are_left_early_begin_no_more(tmp_path: Path) -> None:

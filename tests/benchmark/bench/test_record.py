@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,11 @@ def test_the_page_says_what_was_not_run_and_which_command_would(measured: Made) 
 
 def test_a_bar_that_is_missed_is_called_so_and_shortened_ones_are_not_judged(measured: Made) -> None:
     assert "12, met" in page.render({"cifar10-1": measured()}, known().values())
+    assert "| 40.00 | 4.2 |" in page.render({"cifar10-1": measured()}, known().values())
+    for cold, verdict in ((40.0, "4.2, met"), (340.0, "0.5, missed")):  # 170 s by the tidy loop
+        cell = measured("digits-1")
+        text = page.render({"digits-1": replace(cell, cold={**cell.cold, "seconds": cold})}, known().values())
+        assert f"| {cold:.2f} | {verdict} |" in text
     assert "14, missed" in page.render({"cifar10-1": measured(bar=14)}, known().values())
     quick = page.render({"cifar10-1": measured(cut=30)}, known().values())
     assert "met" not in quick.partition("| bar |")[2].partition("###")[0]

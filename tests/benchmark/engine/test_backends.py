@@ -135,6 +135,7 @@ def test_many_large_trainings_get_one_thread_each(materials: engine.Materials, s
     assert {block.way.one_thread for block in assign(blocks, materials, n_workers=2)} == {True}
     assert {block.way.one_thread for block in assign(blocks[:15], materials, n_workers=2)} == {False}
     assert {block.way.one_thread for block in assign(blocks, materials, n_workers=1)} == {False}
+    assert {block.way.one_thread for block in assign(blocks, materials, n_workers=2, settled=True)} == {False}
 
 
 class _FewImages:

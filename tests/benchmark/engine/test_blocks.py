@@ -14,7 +14,7 @@ import torch
 
 from benchmark import engine
 from benchmark.engine import blocks as blocks_module
-from benchmark.engine import training as training_module
+from benchmark.engine import draws
 from benchmark.errors import UsageError
 from benchmark.evaluator import accuracy_percent
 from benchmark.recipe import Recipe
@@ -77,7 +77,7 @@ def test_the_same_numerics_give_the_same_bits(tmp_path: Path, materials: engine.
 def test_threads_side_by_side_give_the_same_bits(
     tmp_path: Path, materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_module, "_GLOBAL_DRAWS", held := _Held())
+    monkeypatch.setattr(draws, "_GLOBAL", held := _Held())
     wanted = cell(stored, Probe("weights"), architecture="convnet", recipe=RECIPE, seeds=range(8))
     blocks = [replace(block, way=replace(engine.EAGER, one_thread=True)) for block in engine.join([wanted])]
     engine.run(blocks, materials)
@@ -118,6 +118,8 @@ def test_a_probe_asked_for_later_checks_what_it_overlaps(materials: engine.Mater
     engine.run(engine.missing(both, materials.store), materials, warn=said.append)
     assert said == []
     found, cost = engine.run_block(both[0], materials)
+    elsewhere = [replace(one, numerics="another") for one in found]  # stands first by name
+    assert blocks_module.store_block(both[0], elsewhere, cost, materials.store) == []
     lie = replace(found[0], value={"end": {"correct": [0] * 10, "total": [1] * 10}})
     said = blocks_module.store_block(both[0], [lie, found[1]], cost, materials.store)
     assert len(said) == 1 and "another result" in said[0]

@@ -13,6 +13,7 @@ from benchmark import engine, phases
 from benchmark.engine.losses import contrast, losses_of, zipf
 from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
+from benchmark.runner import Runner
 from benchmark.values import Cell, Data, Probe, Real, Stage, Stored, Training
 
 TEST = Probe("accuracy", Real("digits", "test"))
@@ -114,6 +115,12 @@ def test_a_student_learns_under_crd_and_its_heads_are_left_behind(materials: eng
     plain, _ = taught(stored, replace(recipe, loss="cross-entropy"))
     (without,) = engine.join([plain])
     assert engine.run_block(without, materials)[0][0].value != first.value
+
+
+def test_a_run_estimates_and_trains_students_under_crd(materials: engine.Materials, stored: Stored) -> None:
+    student, teacher = taught(stored, replace(SHORT, loss="crd"))
+    runner = Runner(materials.store, "cpu", workers=1)
+    assert runner.train(engine.join([teacher]), "teacher") == runner.train(engine.join([student]), "student") == {}
 
 
 def test_crd_asks_for_a_teacher_and_one_stage(materials: engine.Materials, stored: Stored) -> None:
