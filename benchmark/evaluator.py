@@ -53,10 +53,21 @@ class Subject:
     """Canonical bytes of the set; None where its size is not known yet."""
     class_by_class: bool = False
     """Whether the images of a class do not depend on which other classes there are."""
+    n_images: int | None = None
+    """Images that a network is trained on, after decoding; None where that is not known yet."""
+    space: str = ""
+    """The kind of space that the images are in (docs/synthetic_set.md); empty where it is not known yet."""
+    part: str | None = None
+    """The part of train that the set was made of, as `Real` names it; None: all of it, or not told."""
 
     @property
     def test(self) -> Real:
         return Real(self.dataset, split="test")
+
+    @property
+    def train(self) -> Real:
+        """The real images that the set was made of."""
+        return Real(self.dataset, part=self.part)
 
     def cell(
         self,

@@ -15,6 +15,8 @@ from benchmark.values import Made, Probe, Training, digest, to_json
 
 REQUANTISING = 1
 """Version of `engine/requantising.py`."""
+UNION = 2
+"""Version of how `engine/materials.py` joins several sets."""
 
 __all__ = ["dataset_digest", "made_key", "outcome_name", "training_key"]
 
@@ -54,6 +56,8 @@ def _versions(stored: Any) -> Iterator[tuple[str, Any]]:
     kind = stored.get("kind")
     if kind == "made":
         raise DistillBenchError(f"the set of {stored['baseline']!r} must be made before a training on it has a key.")
+    if kind == "data" and len(stored["images"]) > 1:
+        yield "union", UNION
     if kind == "requantised":
         yield "requantising", REQUANTISING
     if kind == "real":

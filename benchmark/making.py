@@ -16,9 +16,9 @@ from benchmark.run import Run, TrialOver
 from benchmark.store import MadeRecord, Store
 from benchmark.synthetic_set import Card, SyntheticSet
 from benchmark.tasks import Task
-from benchmark.values import Budget, Cell, Json, Made, Real, to_json
+from benchmark.values import Budget, Cell, Json, Made, Real, from_json, to_json
 
-__all__ = ["MAKE", "expected_bytes", "find", "make", "needs", "request_of", "seconds_of"]
+__all__ = ["MAKE", "asked_for", "expected_bytes", "find", "make", "needs", "request_of", "seconds_of"]
 
 OURS = "DistillBench"
 """Contributor of the sets that our baselines make."""
@@ -47,6 +47,14 @@ def request_of(card: Card) -> Made | None:
         return None
     real = Real(card.dataset, part=parts[card.distilled_on])
     return Made(card.method, card.preset or "default", real, Budget(ipc=card.ipc), card.distil_seed)
+
+
+def asked_for(digest: str, card: Card, store: Store) -> Made | None:
+    """The request that a set was made for, where its card says it or, of one made by bytes, the store remembers it."""
+    if card.contributor != OURS or card.ipc is not None or card.classes is not None:
+        return request_of(card)
+    requests = (from_json(record.made) for record in store.made_records() if record.digest == digest)
+    return next((made for made in requests if isinstance(made, Made)), None)
 
 
 def expected_bytes(made: Made) -> int | None:

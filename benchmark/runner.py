@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, recipe, registry
+from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, registry
 from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError
 from benchmark.estimate import Estimate
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
 from benchmark.progress import Progress, say
-from benchmark.recipe import Recipe
 from benchmark.results import Score, row
 from benchmark.scan import stored
 from benchmark.store import Store
+from benchmark.subjects import subject_of
 from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
 from benchmark.workers import Threads, Workers, cores
@@ -28,8 +29,6 @@ from benchmark.workers import Threads, Workers, cores
 __all__ = ["Report", "Runner"]
 
 Planned = Mapping[Label, Cell]
-FULL_DATA = "full-data"
-"""The method that is scored under the recipe's reference schedule."""
 
 
 @dataclass
@@ -93,19 +92,20 @@ class Runner:
         self._train_needs(list(found), todo)
         expected = self._making_seconds(todo)
         progress = Progress("distilling", sum(expected.values()), len(todo))
-        for made, digest_, fault in self._made(todo, expected, progress):
-            if digest_ is not None:
-                found[made] = digest_
-                self.report.n_made += 1
-            elif fault is None:  # by another run, meanwhile
-                found[made] = making.find(made, self.store)
-            elif isinstance(fault, TrainingDiverged):
-                self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
-            elif isinstance(fault, UsageError) and refused is not None:
-                refused[made] = str(fault)
-            elif fault is not None:
-                raise fault
-            progress.advance(expected[made])
+        with self._stopping():
+            for made, digest_, fault in self._made(todo, expected, progress):
+                if digest_ is not None:
+                    found[made] = digest_
+                    self.report.n_made += 1
+                elif fault is None:  # by another run, meanwhile
+                    found[made] = making.find(made, self.store)
+                elif isinstance(fault, TrainingDiverged):
+                    self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
+                elif isinstance(fault, UsageError) and refused is not None:
+                    refused[made] = str(fault)
+                elif fault is not None:
+                    raise fault
+                progress.advance(expected[made])
         progress.close()
         return {made: known for made, known in found.items() if known is not None}
 
@@ -163,7 +163,7 @@ class Runner:
             entry = self._entry(job, made)
             if entry is not None:
                 evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
-                prepared.append((job, evaluator, entry, self._subject(job, entry)))
+                prepared.append((job, evaluator, entry, subject_of(job, entry.stored, self.materials)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
         plans: list[Planned] = [
             {} if reason else evaluator.plan(subject)
@@ -244,7 +244,7 @@ class Runner:
     def _planned(self, job: Job, found: Mapping[Made, str | None]) -> Iterable[Cell]:
         """The cells of a job, whose set may still have to be made."""
         images = job.images if isinstance(job.images, str) else found[job.images] or job.images
-        subject = self._subject(job, images if isinstance(images, Made) else self._entry_of(images, job))
+        subject = subject_of(job, images if isinstance(images, Made) else Stored(images), self.materials)
         evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
         return () if evaluator.skip_reason(subject) else evaluator.plan(subject).values()
 
@@ -285,12 +285,21 @@ class Runner:
         alone = seconds * self._at_once(shared)
         saved = alone - seconds - (threads.saves * alone if threads else 0)
         workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
-        with progress.ticking():
+        with progress.ticking(), self._stopping():
             n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()
         return errors
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Where this is left by a fault or Ctrl-C, the workers stop too, and do not all that is queued first."""
+        try:
+            yield
+        except BaseException:
+            self.workers.close(at_once=True)
+            raise
 
     def _threads(self, blocks: Sequence[engine.Block]) -> Threads | None:
         """Threads of this process, where they do these blocks sooner than it alone."""
@@ -342,28 +351,6 @@ class Runner:
         card = self.store.read_card(name)
         return _Entry(Stored(name), card.method, card.distil_seed)
 
-    def _subject(self, job: Job, entry: _Entry | Made) -> Subject:
-        chosen = recipe.load(job.recipe)
-        method = entry.baseline if isinstance(entry, Made) else entry.method
-        if method == FULL_DATA and not job.recipe.endswith("/reference"):
-            chosen = chosen.on_full_data()
-        if job.quick:
-            chosen = _with_quick_seeds(chosen, registry.load("evaluator", job.evaluator).quick_seeds)
-        if isinstance(entry, Made):
-            dataset = entry.real.dataset
-            n_classes = len(datasets.facts(dataset).classes)
-            apart = registry.load("baseline", entry.baseline).class_by_class
-            size, n_bytes = entry.budget.ipc, making.expected_bytes(entry)
-            return Subject(entry, dataset, n_classes, chosen, method, size, "hard", entry.seed, entry, n_bytes, apart)
-        synthetic = self.store.read_set(entry.stored.digest)
-        card = synthetic.card
-        n_classes = len(datasets.facts(card.dataset).classes)
-        made = job.images if isinstance(job.images, Made) else making.request_of(card)
-        subject = Subject(
-            entry.stored, card.dataset, n_classes, chosen, method, card.ipc, card.track, entry.distil_seed, made
-        )
-        return replace(subject, bytes=synthetic.ledger["total"], class_by_class=card.class_by_class)
-
     def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)
         synthetic = self.store.read_set(entry.stored.digest)
@@ -387,8 +374,3 @@ class Runner:
         rows = [row(known, score) for score in scores]
         self.store.write_results(digest(to_json(request)), to_json(request), rows)
         self.report.n_rows += len(rows)
-
-
-def _with_quick_seeds(chosen: Recipe, n_seeds: int | None) -> Recipe:
-    """The same recipe, and so the same digest, with no more seeds than an evaluator's quick form uses."""
-    return chosen if n_seeds is None else chosen.vary(name=chosen.name, n_seeds=min(n_seeds, chosen.n_seeds))

@@ -12,7 +12,7 @@ from benchmark.results import Score
 from benchmark.values import Outcome, Probe, Real
 from evaluators import _incremental
 from evaluators._incremental import Array
-from evaluators._memories import Memory, Steps, flat
+from evaluators._memories import Memory, Steps, flat, logits_bytes
 
 __all__ = ["Runs", "bytes_score", "metrics", "probes", "scores", "staged_probes"]
 
@@ -98,6 +98,6 @@ def _spreads(by_order: Sequence[Sequence[Mapping[str, float]]], template: Score)
 
 def bytes_score(memory: Memory, keeps_logits: bool, template: Score) -> Score:
     """Bytes of the memory when all is seen; DER++ also keeps a float32 number a class for each image."""
-    kept = 4 * memory.n_classes * memory.n_images if keeps_logits and memory.n_images else 0
+    kept = logits_bytes(memory.n_images, memory.n_classes) if keeps_logits and memory.n_images else 0
     value = float((memory.bytes or 0) + kept)
     return replace(template, metric="memory_bytes", value=value, unit="bytes", higher_is_better=False)

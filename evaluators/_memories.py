@@ -19,7 +19,7 @@ from benchmark.errors import UsageError
 from benchmark.evaluator import Subject
 from benchmark.values import Budget, Images, Made, Real, Stored
 
-__all__ = ["Memory", "Steps", "class_steps", "companion_memories", "flat", "own_memory"]
+__all__ = ["Memory", "Steps", "class_steps", "companion_memories", "flat", "logits_bytes", "own_memory"]
 
 Steps = tuple[tuple[int, ...], ...]
 """The classes of each step."""
@@ -70,29 +70,37 @@ def flat(steps: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(sorted(c for step in steps for c in step))
 
 
+def logits_bytes(n_images: int, n_classes: int) -> int:
+    """Of float32 logits, which DER++ keeps of every image."""
+    return 4 * n_classes * n_images
+
+
 def own_memory(subject: Subject) -> Memory:
     """The subject's: made again for each step where one of our baselines can, and the set itself otherwise."""
-    n_images = None if subject.ipc is None else subject.ipc * subject.n_classes
     name, whole, per_step = "joint set", subject.images, None
     if subject.class_by_class:
         name = "order-free set" if subject.made else "order-free set as stated"
     elif subject.made is not None:
         name, per_step = "sets made per step", subject.made
-    return Memory(name, None if per_step else whole, per_step, subject.n_classes, subject.bytes, n_images)
+    return Memory(name, None if per_step else whole, per_step, subject.n_classes, subject.bytes, subject.n_images)
 
 
-def companion_memories(subject: Subject, names: Sequence[str], preset: str) -> list[Memory]:
+def companion_memories(subject: Subject, names: Sequence[str], preset: str, keeps_logits: bool = False) -> list[Memory]:
     """Selections of real images at the subject's bytes, made per step; none where not one image a class fits.
 
-    A subject does not stand beside itself.
+    Where a learner keeps logits beside the images, those count on both sides. A subject does not stand beside itself.
     """
     facts, real = datasets.facts(subject.dataset), Real(subject.dataset)
-    budget = Budget(ipc=subject.ipc) if subject.bytes is None else Budget(bytes=subject.bytes)
+    one = math.prod(facts.shape) + (1 if subject.n_classes <= 256 else 2)
+    logits = logits_bytes(1, subject.n_classes) if keeps_logits else 0
+    budget = Budget(ipc=subject.ipc)
+    if subject.bytes is not None:
+        n_bytes = subject.bytes + logits * (subject.n_images or 0)
+        budget = Budget(ipc=n_bytes // (subject.n_classes * (one + logits)))
     try:
         ipc = images_per_class(budget, real, facts, bytes_per_value=1)
     except UsageError:
         return []
-    one = math.prod(facts.shape) + (1 if subject.n_classes <= 256 else 2)
     n_images = ipc * subject.n_classes
     seed = subject.distil_seed or 0
     return [

@@ -28,8 +28,9 @@ from evaluators._memories import Memory, Steps, class_steps, companion_memories,
 
 __all__ = ["VERSION", "ContinualLearning"]
 
-VERSION = 1
+VERSION = 2
 JOINT, FINE_TUNING = "joint training", "fine-tuning"
+DER = "der++"
 FROM_SCRATCH = ("gdumb", JOINT)
 """Protocols that train a network of its own for every step."""
 
@@ -82,15 +83,17 @@ class ContinualLearning(Evaluator):
             found = list(_curves.scores(runs, template))
             yield from found
             if memory and memory.bytes and any(score.status == "ok" for score in found):
-                yield _curves.bytes_score(memory, protocol == "der++", template)
+                yield _curves.bytes_score(memory, protocol == DER, template)
 
     def _fitting(self, subject: Subject) -> list[int]:
         return [n for n in self.steps if n > 1 and subject.n_classes % n == 0 and subject.n_classes >= 2 * n]
 
     def _runs(self, subject: Subject) -> Iterator[tuple[str, Memory | None, int, int]]:
         """Protocol, memory, number of steps and order of every curve."""
-        memories = [own_memory(subject), *companion_memories(subject, self.companions, self.preset)]
-        pairs: list[tuple[str, Memory | None]] = [(protocol, one) for protocol in self.protocols for one in memories]
+        pairs: list[tuple[str, Memory | None]] = []
+        for protocol in self.protocols:
+            beside = companion_memories(subject, self.companions, self.preset, protocol == DER)
+            pairs += [(protocol, memory) for memory in (own_memory(subject), *beside)]
         for protocol, memory in [*pairs, (JOINT, None), (FINE_TUNING, None)]:
             for n_steps in self._fitting(subject):
                 for order in range(self.orders):
@@ -128,7 +131,7 @@ class ContinualLearning(Evaluator):
 
     def _recipe(self, protocol: str) -> recipe.Recipe:
         chosen = recipe.load(self.rehearsal)
-        return chosen if protocol == "der++" else chosen.vary(name=chosen.name, loss="cross-entropy")
+        return chosen if protocol == DER else chosen.vary(name=chosen.name, loss="cross-entropy")
 
     def _measured(
         self, subject: Subject, seen: Seen, run: tuple[str, Memory | None, int, int]

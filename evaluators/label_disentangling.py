@@ -2,12 +2,14 @@
 
 Images {the set, as many random real images, noise} under labels {hard, those of one fixed teacher}; a set with labels
 of its own has them as one more cell. The teacher is the network of full data under the recipe's reference schedule,
-seed 0; it labels the images as they are, once. Effects are means of differences within one training seed. Qin et al.
+seed 0; it labels the images as they are, once. All train and are tested in the set's space, whitened where it is, at
+the recipe's own rate, whatever the set carries. Effects are means of differences within one training seed. Qin et al.
 (NeurIPS 2024) show how much of a published score labels can explain.
 
 `hlr` and `ior` among the effects are those of DD-Ranking (Li et al. 2025) as plain differences in percentage points;
-their exponential is left out, for it only bends the axis (accuracy of full data minus that of the set's images, both
-under hard labels; accuracy of the set as it comes minus that of random real images under hard labels). All conditions
+their exponential is left out, for it only bends the axis. HLR: accuracy of full data minus that of the set's images,
+both under hard labels; lower is better. IOR: accuracy of the set as it comes minus that of random real images evaluated
+alike, under hard labels where the set has those, under our teacher's where it has labels of its own. All conditions
 keep the set's own track: they are one experiment, and no condition is ever ranked.
 """
 
@@ -18,6 +20,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import ClassVar, Literal
 
+from benchmark import loss
 from benchmark.evaluator import (
     DEFAULT_ARCHITECTURE,
     Evaluator,
@@ -30,12 +33,13 @@ from benchmark.evaluator import (
     score_of,
     worst,
 )
+from benchmark.recipe import Recipe
 from benchmark.results import Score
 from benchmark.values import Budget, Cell, Data, Images, Made, Outcome, Real, Stage, Training
 
 __all__ = ["VERSION", "LabelDisentangling", "effects"]
 
-VERSION = 1
+VERSION = 2
 FULL = "full data, hard"
 OWN = "set, own"
 
@@ -56,15 +60,17 @@ class LabelDisentangling(Evaluator):
         for name in ("random-real", "noise"):
             images[name] = Made(name, "default", real, Budget(ipc=subject.ipc), seed)
         reference = Data((Made("full-data", "default", real, Budget(), 0),))
-        base = subject.cell(self.architecture)
-        full = replace(base.training, stages=(Stage(reference),), recipe=subject.recipe.on_full_data())
+        how = _alike(subject)
+        base = subject.cell(self.architecture, how)
+        full = replace(base.training, stages=(Stage(reference),), recipe=_without_teacher(how.on_full_data()))
         labels: dict[str, Literal["hard"] | Training] = {"hard": "hard", "teacher": full}
         data = {f"{i}, {k}": Data((one,), label) for i, one in images.items() for k, label in labels.items()}
         if subject.track == "soft":
             data[OWN] = Data((subject.images,))
-        cells: dict[Label, Cell] = {
-            name: replace(base, training=replace(base.training, stages=(Stage(one),))) for name, one in data.items()
-        }
+        cells: dict[Label, Cell] = {}
+        for name, one in data.items():
+            chosen = how if isinstance(one.labels, Training) else _without_teacher(how)
+            cells[name] = replace(base, training=replace(base.training, stages=(Stage(one),), recipe=chosen))
         return {**cells, FULL: replace(base, training=full)}
 
     def scores(self, subject: Subject, seen: Seen) -> Iterable[Score]:
@@ -79,7 +85,21 @@ class LabelDisentangling(Evaluator):
         said = worst(list(outcomes.values()))
         accuracies = {name: accuracy_percent(outcome) or 0.0 for name, outcome in outcomes.items()}
         for condition, value in effects(accuracies).items():
-            yield score_of(said, self.architecture, "effect", value, "percentage points", condition=condition)
+            higher = not condition.startswith("hlr")
+            yield score_of(said, self.architecture, "effect", value, "percentage points", higher, condition)
+
+
+def _alike(subject: Subject) -> Recipe:
+    """The subject's recipe, under which the images beside it are whitened where its own are."""
+    whitened = {"statistics": "zca"} if subject.space == "zca" else {}
+    return subject.recipe.vary(name=subject.recipe.name, carried="ignore", **whitened)
+
+
+def _without_teacher(recipe: Recipe) -> Recipe:
+    """For labels that no teacher gives: `crd` without its term is cross-entropy."""
+    if loss.parse(recipe.loss).name != loss.CRD:
+        return recipe
+    return recipe.vary(name=recipe.name, loss="cross-entropy")
 
 
 def effects(accuracy: Mapping[str, float]) -> dict[str, float]:
@@ -96,5 +116,6 @@ def effects(accuracy: Mapping[str, float]) -> dict[str, float]:
         found[f"images: set - {other}"] = level["set"] - level[other]
         found[f"interaction: set - {other}"] = gain["set"] - gain[other]
     found["hlr: full data - set"] = accuracy[FULL] - accuracy["set, hard"]
-    found["ior: set - random-real"] = accuracy.get(OWN, accuracy["set, hard"]) - accuracy["random-real, hard"]
+    beside = "random-real, teacher" if OWN in accuracy else "random-real, hard"
+    found["ior: set - random-real"] = accuracy.get(OWN, accuracy["set, hard"]) - accuracy[beside]
     return found

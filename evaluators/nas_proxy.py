@@ -29,7 +29,7 @@ from evaluators._nas_spaces import DATASETS, EARLY_SHARE, NASBENCH201_SHA256, Sp
 
 __all__ = ["VERSION", "NasProxy"]
 
-VERSION = 1
+VERSION = 2
 
 TRUTH = "DISTILLBENCH_NAS_TRUTH"
 """Environment variable: the path of the truth's file, where a plan names none."""
@@ -121,7 +121,7 @@ class NasProxy(Evaluator):
 
     def _passes(self, subject: Subject) -> int:
         """Image passes of one training on the subject."""
-        n_images = (subject.ipc or 1) * subject.n_classes
+        n_images = subject.n_images or (subject.ipc or 1) * subject.n_classes
         return subject.recipe.n_epochs(n_images) * n_images
 
     def _cost(self, subject: Subject, condition: str, space: Space) -> float:

@@ -12,6 +12,7 @@ apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from benchmark.values import Cell, Outcome, Probe, Real
 
 __all__ = ["VERSION", "Optimism", "added_by_choice"]
 
-VERSION = 1
+VERSION = 2
 Moment = tuple[str, str]
 """A multiple of the rate, and a moment of training."""
 
@@ -39,6 +40,10 @@ class Optimism(Evaluator):
     """Evenly spaced epochs at which is measured, the last among them."""
     quick: ClassVar[Mapping[str, Any]] = {"n_moments": 4}
     quick_seeds: ClassVar[int | None] = 1
+
+    def skip_reason(self, subject: Subject) -> str | None:
+        carried = subject.recipe.carried == "use"
+        return "under this recipe a set carries its own learning rate, so there is none to choose" if carried else None
 
     def plan(self, subject: Subject) -> dict[Label, Cell]:
         if 1.0 not in self.rates:
@@ -70,18 +75,25 @@ class Optimism(Evaluator):
 
     def _moments(self, subject: Subject) -> tuple[str | int, ...]:
         """Epochs that divide the training evenly; of a set of unknown size only the end."""
-        if subject.ipc is None:
+        if subject.n_images is None:
             return ("end",)
-        last = subject.recipe.n_epochs(subject.ipc * subject.n_classes)
+        last = subject.recipe.n_epochs(subject.n_images)
         epochs = {round(last * k / self.n_moments) for k in range(1, self.n_moments)} - {0, last}
         return (*sorted(epochs), "end")
 
     def _accuracies(self, outcomes: Sequence[Outcome]) -> dict[Moment, float]:
+        """In percent, smaller rates and earlier moments first, in whichever order they are stored."""
+        of_rate = sorted(zip(self.rates, outcomes, strict=True), key=lambda pair: pair[0])
         return {
             (str(float(rate)), moment): 100 * sum(counts["correct"]) / sum(counts["total"])
-            for rate, outcome in zip(self.rates, outcomes, strict=True)
-            for moment, counts in outcome.value.items()
+            for rate, outcome in of_rate
+            for moment, counts in sorted(outcome.value.items(), key=lambda item: _epoch(item[0]))
         }
+
+
+def _epoch(moment: str) -> float:
+    """Of `epoch-12` or `end`, which is after all others."""
+    return math.inf if moment == "end" else int(moment.removeprefix("epoch-"))
 
 
 def added_by_choice(

@@ -6,7 +6,9 @@ augmentation = rate x epochs x architecture (Box, Hunter and Hunter, Statistics 
 chapter 6), so that no main effect is mixed up with another or with an interaction of two. The quick form is the
 fraction 2^(6-3) of resolution III in 8 runs, whose main effects are mixed up with interactions of two.
 
-Levels do not depend on the subject's recipe but for its epochs and batch: they are the same for every set.
+Levels are the same for every set: those of rate, optimizer, loss, augmentation and architecture whatever the subject's
+recipe says or the set carries, those of epochs relative to the recipe's, whose decays move with them. Schedule,
+warm-up, smoothing and batch are the recipe's.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from benchmark.values import Cell, Outcome
 
 __all__ = ["VERSION", "ProtocolSensitivity", "design", "main_effects"]
 
-VERSION = 1
+VERSION = 2
 FACTORS = ("optimizer", "learning rate", "epochs", "loss", "augmentation", "architecture")
 OPTIMIZERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sgd", {"optimizer": "sgd", "learning_rate": 0.03, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}),
@@ -62,6 +64,8 @@ class ProtocolSensitivity(Evaluator):
     quick_seeds: ClassVar[int | None] = 1
 
     def plan(self, subject: Subject) -> dict[Label, Cell]:
+        if len(self.architectures) != 2:
+            raise UsageError(f"protocol-sensitivity varies between two architectures, not {len(self.architectures)}.")
         return {
             self._words(run): subject.cell(self.architectures[run[5]], _recipe(subject.recipe, run))
             for run in design(self.runs)
@@ -124,7 +128,7 @@ def main_effects(runs: Sequence[Run], values: Sequence[float]) -> list[float]:
 
 
 def _recipe(recipe: Recipe, run: Run) -> Recipe:
-    """The subject's recipe at the levels of a run; epochs are those that the recipe states."""
+    """The subject's recipe at the levels of a run; epochs, and what hangs on them, are multiples of the recipe's."""
     optimizer = OPTIMIZERS[run[0]][1]
     factor = STEPS[run[2]][1]
     return recipe.vary(
@@ -132,6 +136,9 @@ def _recipe(recipe: Recipe, run: Run) -> Recipe:
         **{**optimizer, "learning_rate": optimizer["learning_rate"] * STEPS[run[1]][1]},
         epochs=max(1, round(recipe.epochs * factor)),
         min_steps=round(recipe.min_steps * factor),
+        passes=None if recipe.passes is None else max(1, round(recipe.passes * factor)),
+        decay_epochs=tuple(max(1, round(epoch * factor)) for epoch in recipe.decay_epochs),
+        carried="ignore",
         loss=LOSSES[run[3]],
         augmentation=AUGMENTATIONS[run[4]],
     )

@@ -44,11 +44,18 @@ class Grid:
 
     @property
     def concordance(self) -> float | None:
-        """Kendall's W of the order of the methods that stand in every column; None of fewer than three."""
+        """Kendall's W of the order of the methods that stand in every column; None of fewer than three or two columns.
+
+        A column in which all are equal orders nothing: what stands beside every method, say. Differences have no common
+        order: of one the higher may be the better, of another the lower.
+        """
+        if self.unit == "percentage points":
+            return None
         ranked = [line.cells for line in self.lines if not line.reference]
         whole = [[found.interval.mean for found in cells if found and found.sets] for cells in ranked]
         whole = [means for means in whole if len(means) == len(self.columns)]
-        return kendall_w(list(zip(*whole, strict=True))) if len(whole) > 2 and len(self.columns) > 1 else None
+        columns = [means for means in zip(*whole, strict=True) if len(set(means)) > 1]
+        return kendall_w(columns) if len(whole) > 2 and len(columns) > 1 else None
 
     @property
     def has_baseline(self) -> bool:

@@ -138,7 +138,7 @@ def curve_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
         conditions = list(dict.fromkeys(name for grid in steps for name in grid.columns))
         for protocol, names in group(conditions, _protocol).items():
             beside = [name for name in conditions if _is_beside(name, protocol)]
-            made = {} if _is_beside(protocol, protocol) else _steps(steps, [*names, *beside])
+            made = {} if _is_beside(protocol, protocol) else _steps(steps, [*names, *beside], _sizes(members))
             if made and len(steps) > 1:
                 curves = [Curve(name, tuple(points)) for name, points in made.items() if len(points) > 1]
                 found.append(_curve_figure(key, protocol, curves, places.get(key, "")))
@@ -160,8 +160,23 @@ def _is_beside(condition: str, protocol: str) -> bool:
     return condition.startswith(BESIDE) and condition.rpartition(", ")[2] == protocol.rpartition(", ")[2]
 
 
-def _steps(grids: Sequence[Grid], conditions: Sequence[str]) -> dict[str, list[Point]]:
-    """Points by method, or by memory where the memory is none of the method's."""
+def _sizes(grids: Sequence[Grid]) -> dict[tuple[LineKey, str], float]:
+    """Bytes of a memory, by the line that it stands beside and the condition."""
+    return {
+        (line.key, name): cell.interval.mean
+        for grid in grids
+        if grid.key.metric == "memory_bytes"
+        for line in grid.lines
+        for name, cell in zip(grid.columns, line.cells, strict=True)
+        if cell and cell.sets
+    }
+
+
+def _steps(
+    grids: Sequence[Grid], conditions: Sequence[str], sizes: Mapping[tuple[LineKey, str], float]
+) -> dict[str, list[Point]]:
+    """Points by curve. A method's memory is named with its kind, for a joint set has seen classes to come; what stands
+    beside it with its bytes, for those follow the set's."""
     found: dict[str, dict[int, Point]] = {}
     for grid in grids:
         for condition in (name for name in conditions if name in grid.columns):
@@ -169,12 +184,20 @@ def _steps(grids: Sequence[Grid], conditions: Sequence[str]) -> dict[str, list[P
             for line in grid.lines:
                 cell = line.cells[grid.columns.index(condition)]
                 if cell and cell.sets:
-                    own = memory.endswith(OWN) or not PROTOCOL.match(condition)
-                    name = line.key.method if own else memory or condition.partition(",")[0]
+                    name = _curve_name(line.key.method, condition, memory, sizes.get((line.key, condition)))
                     seen = cell.interval
                     point = Point(_step(grid), seen.mean, seen.low, seen.high)
                     found.setdefault(name, {}).setdefault(_step(grid), point)  # a method's first line is its best
     return {name: list(points.values()) for name, points in found.items()}
+
+
+def _curve_name(method: str, condition: str, memory: str, n_bytes: float | None) -> str:
+    if not PROTOCOL.match(condition):
+        return method
+    if memory.endswith(OWN):
+        return f"{method}, {memory}"
+    name = memory or condition.partition(",")[0]
+    return name if n_bytes is None else f"{name}, {n_bytes:,.0f} bytes"
 
 
 def _curve_figure(key: BoardKey, protocol: str, made: list[Curve], href: str) -> Figure:
@@ -222,7 +245,8 @@ def proxy_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
     places = {grid.key: page_path(grid) for grid in grids}
     ends = {grid.key: grid for grid in whole}
     for grid in (grid for grid in whole if grid.key.metric == "spearman"):
-        low, high = (ends.get(grid.key._replace(metric=f"spearman_{end}")) for end in ("low", "high"))
+        names = ("low", "high", "of_chance")
+        low, high, chance = (ends.get(grid.key._replace(metric=f"spearman_{name}")) for name in names)
         for line in grid.lines:
             points = [
                 Point(0, cell.interval.mean, _end(low, line.key, name), _end(high, line.key, name), name)
@@ -230,7 +254,8 @@ def proxy_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
                 if cell and cell.sets
             ]
             if points:
-                found.append(_proxy_figure(grid.key, line.key, points, places.get(grid.key, "")))
+                bound = _end(chance, line.key, points[0].name)
+                found.append(_proxy_figure(grid.key, line.key, points, bound, places.get(grid.key, "")))
     return found
 
 
@@ -242,13 +267,16 @@ def _end(grid: Grid | None, key: LineKey, condition: str) -> float:
     return cells[0].interval.mean if cells and cells[0] and cells[0].sets else math.nan
 
 
-def _proxy_figure(key: BoardKey, line: LineKey, points: list[Point], href: str) -> Figure:
+def _proxy_figure(key: BoardKey, line: LineKey, points: list[Point], bound: float, href: str) -> Figure:
     title = f"Rank correlation with fully trained networks: {line.method} on {key.dataset}, {per_class(key.ipc)}"
     told = tuple((point.name, number(point.y, 3), _ends(point, 3)) for point in points)
     table = Table(("Networks ranked by", "Spearman's rho", "95 % interval"), told)
     path = figure_path(("proxy", line.method, key.dataset, _size(key)), ("proxy", *line, *key))
     draw = _intervals_of(points, title, "Spearman's rho")
-    return Figure(path, title, "Right of the dashed line: better than chance.", table, href, points, draw)
+    caption = "The dashed line is no correlation."
+    if not math.isnan(bound):
+        caption += f" A ranking by chance lies within {bound:.2f} of it in 95 % of cases."
+    return Figure(path, title, caption, table, href, points, draw)
 
 
 def _curves_of(made: Sequence[Curve], title: str, x: str, y: str, log_x: bool) -> Callable[[], Drawing]:

@@ -40,7 +40,7 @@ __all__ = ["demo", "distill", "evaluate"]
 @as_json
 @every_option
 def demo(out: str | None, as_json: bool, store: str | None, plugins: tuple[str, ...], **named: Any) -> None:
-    """Make, score and show every baseline on digits.
+    """Make, score and show twelve baselines on digits.
 
     Runs benchmark/plans/demo.toml, writes the result tables, builds the site and prints the main table. Takes nothing
     from artifacts/reference. Killed at any moment and started again, it goes on where it was.

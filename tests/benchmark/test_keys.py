@@ -30,6 +30,7 @@ def test_a_key_can_be_computed_by_hand() -> None:
         "architecture/mlp": registry.version("architecture", "mlp"),
         "augmentation/none": registry.version("augmentation", "none"),
         "dataset/digits": datasets.facts("digits").digest,
+        "union": keys.UNION,
     }
     text = json.dumps({"training": training, "versions": versions}, sort_keys=True, separators=(",", ":"))
     assert keys.training_key(TRAINING) == hashlib.sha256(text.encode()).hexdigest()
@@ -92,6 +93,13 @@ def test_an_outcome_is_named_by_training_seed_and_probe() -> None:
     others = [replace(PROBE, options=(("x", 1),)), replace(PROBE, at=(5,)), replace(PROBE, data=None)]
     names = {keys.outcome_name(TRAINING, 3, one) for one in (PROBE, *others)}
     assert len(names) == 4
+
+
+def test_how_several_sets_are_joined_moves_the_key_of_trainings_on_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (Training((Stage(Data((Stored("a" * 64), Stored("b" * 64))[:n])),), "mlp", RECIPE) for n in (1, 2))
+    before = keys.training_key(one), keys.training_key(two)
+    monkeypatch.setattr(keys, "UNION", 99)
+    assert keys.training_key(one) == before[0] and keys.training_key(two) != before[1]
 
 
 def test_a_set_that_is_not_made_yet_has_no_key() -> None:

@@ -25,6 +25,7 @@ from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
+from benchmark.subjects import subject_of
 from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
 from benchmark.workers import Threads, Workers
 
@@ -286,15 +287,26 @@ def test_sets_that_a_plan_asks_for_are_made_and_what_cannot_be_made_is_skipped(t
     assert Runner(store, "cpu", workers=1).evaluate(todo).n_trained == 0
 
 
-def test_an_evaluator_learns_how_a_set_was_made(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3),
+        Made("coded-random", "jpeg-25", Real("digits"), Budget(bytes=650), 3),
+    ],
+)
+def test_an_evaluator_learns_how_a_set_was_made(tmp_path: Path, asked: Made) -> None:
     runner = Runner(Store(tmp_path), "cpu", workers=1)
-    asked = Made("random-real", "default", Real("digits", part="minus-holdout"), Budget(ipc=1), 3)
     digest = runner.make([asked])[asked]
-    by_request = runner._subject(Job(asked, "x", "standard-v1-lite"), runner._entry_of(digest, Job(asked, "x", "r")))
-    by_digest = runner._subject(Job(digest, "x", "standard-v1-lite"), runner._entry_of(digest, Job(digest, "x", "r")))
-    unmade = runner._subject(Job(asked, "x", "standard-v1-lite"), asked)
-    for subject in (by_request, by_digest, unmade):
-        assert (subject.made, subject.bytes, subject.class_by_class) == (asked, 650, True)
+    by_request, by_digest = (
+        subject_of(Job(images, "x", "standard-v1-lite"), Stored(digest), runner.materials) for images in (asked, digest)
+    )
+    unmade = subject_of(Job(asked, "x", "standard-v1-lite"), asked, runner.materials)
+    assert by_request == by_digest and by_digest.n_images and by_digest.space == "pixel"
+    assert by_digest.train == asked.real
+    for subject in (by_request, unmade):
+        assert (subject.made, subject.class_by_class, subject.part) == (asked, asked.budget.ipc == 1, asked.real.part)
+        assert subject.n_images == by_digest.n_images
+        assert subject.bytes == 650 or asked.budget.bytes  # coded images fill a budget as far as they can
 
 
 def test_killed_at_any_moment_it_goes_on_and_gives_the_same_table(tmp_path: Path, plugins: Path) -> None:

@@ -17,6 +17,7 @@ from evaluators._memories import class_steps, companion_memories, own_memory
 
 SET = "a" * 64
 SUBJECT = Subject(Stored(SET), "digits", 10, recipe.load("standard-v1-lite"), "my-method", ipc=5, bytes=50 * 65)
+SUBJECT = replace(SUBJECT, n_images=50)
 ASKED = Made("dm", "lite", Real("digits", part="minus-holdout"), Budget(ipc=5), 3)
 SMALL = (("orders", 2), ("initialisations", 2), ("companions", ("random-real",)), ("architecture", "mlp"))
 
@@ -117,6 +118,8 @@ def test_companions_have_the_bytes_of_the_subject() -> None:
     (more,) = companion_memories(floats, ("herding",), "lite")
     assert (more.n_images, more.bytes) == (190, 190 * 65)
     assert more.per_step and more.per_step.budget == Budget(ipc=19)
+    (kept,) = companion_memories(floats, ("herding",), "lite", keeps_logits=True)
+    assert kept.n_images == 140  # 12,850 and 50 logits of 40 bytes: 14 rounds of 1,050
     assert companion_memories(replace(SUBJECT, bytes=649), ("herding",), "lite") == []
     assert companion_memories(replace(SUBJECT, method="herding"), ("herding",), "lite") == []
 

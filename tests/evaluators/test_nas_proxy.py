@@ -104,6 +104,13 @@ def test_early_stopping_has_the_subjects_image_passes() -> None:
     assert early.training.recipe.n_epochs(900) == 3
 
 
+def test_image_passes_are_those_of_the_images_that_are_trained_on() -> None:
+    """A decoder makes four images of one, say."""
+    spec = next(iter(TRUE))
+    early = NasProxy().plan(replace(SUBJECT, n_images=400))["early-stopping", spec, 0]
+    assert early.training.recipe.passes == 30 * 400
+
+
 def test_early_stopping_within_the_first_epoch_sees_a_draw_once() -> None:
     tiny = replace(SUBJECT, ipc=1)
     early = NasProxy().plan(tiny)["early-stopping", next(iter(TRUE)), 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ from evaluators import (
 
 RECIPE = Recipe("r", n_seeds=2, epochs=20, reference=(("epochs", 2),))
 MADE = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
-SUBJECT = Subject(Stored("a" * 64), "digits", 10, RECIPE, "random-real", ipc=1, distil_seed=0, made=MADE)
+SUBJECT = Subject(Stored("a" * 64), "digits", 10, RECIPE, "random-real", ipc=1, distil_seed=0, made=MADE, n_images=10)
 TEST = Real("digits", "test")
+PARTS = (None, "minus-holdout")
 
 
 def counted(share: float, cell: Cell, seed: int = 0) -> tuple[Outcome, ...]:
@@ -141,6 +143,16 @@ def test_likelihood_ratios_find_members_and_nothing_where_there_is_nothing() -> 
         assert low < np.mean(areas) < high
 
 
+def test_members_are_the_images_that_the_set_was_made_of() -> None:
+    asked = {part: load_evaluator("membership-inference").plan(replace(SUBJECT, part=part)) for part in PARTS}
+    assert [cells["own"].probes[0].data for cells in asked.values()] == [Real("digits", part=part) for part in PARTS]
+
+
+def test_lira_speaks_of_a_method_once() -> None:
+    again = replace(SUBJECT, distil_seed=1, made=replace(MADE, seed=1))
+    assert list(load_evaluator("membership-inference").plan(again)) == ["own"]
+
+
 def test_lira_runs_only_for_sets_that_a_baseline_made() -> None:
     evaluator = load_evaluator("membership-inference")
     cells = evaluator.plan(SUBJECT)
@@ -155,6 +167,7 @@ def test_lira_runs_only_for_sets_that_a_baseline_made() -> None:
     [
         ("membership-inference", [("halves", 2)]),
         ("protocol-sensitivity", [("runs", 12)]),
+        ("protocol-sensitivity", [("architectures", ("mlp",))]),
         ("optimism", [("rates", (0.5, 2.0))]),
     ],
 )
@@ -178,8 +191,9 @@ def test_planted_effects_are_recovered_exactly() -> None:
         "interaction: set - random-real": pytest.approx(3.0),
         "interaction: set - noise": pytest.approx(3.0),
         "hlr: full data - set": pytest.approx(50.0),
-        "ior: set - random-real": pytest.approx(30.0),
+        "ior: set - random-real": pytest.approx(23.0),  # both under labels of a teacher
     }
+    assert label_disentangling.effects({**accuracy, "full data, hard": 90.0})["ior: set - random-real"] == 15.0
 
 
 def test_the_factorial_has_six_cells_one_teacher_and_the_reference() -> None:
@@ -194,6 +208,25 @@ def test_the_factorial_has_six_cells_one_teacher_and_the_reference() -> None:
     soft = Subject(Stored("a" * 64), "digits", 10, RECIPE, "mine", ipc=1, track="soft")
     assert "set, own" in evaluator.plan(soft)
     assert evaluator.skip_reason(Subject(Stored("a" * 64), "digits", 10, RECIPE, "full-data")) is not None
+
+
+def test_what_stands_beside_a_whitened_set_is_whitened_and_nothing_carried_is_used() -> None:
+    recipe = replace(RECIPE, carried="use", loss="crd")
+    cells = load_evaluator("label-disentangling").plan(replace(SUBJECT, recipe=recipe, space="zca"))
+    found = {name: cell.training.recipe for name, cell in cells.items()}
+    assert {(one.statistics, one.carried) for one in found.values()} == {("zca", "ignore")}
+    losses = {name: one.loss for name, one in found.items()}  # no teacher gives hard labels
+    assert set(losses.values()) == {"crd", "cross-entropy"}
+    assert all((loss == "crd") == ("teacher" in str(name)) for name, loss in losses.items())
+    plain = load_evaluator("label-disentangling").plan(replace(SUBJECT, space="standardized"))
+    assert {cell.training.recipe.statistics for cell in plain.values()} == {"dataset"}
+
+
+def test_a_lower_hlr_is_better() -> None:
+    evaluator = load_evaluator("label-disentangling")
+    seen: Seen = {name: counted(0.5, cell) for name, cell in evaluator.plan(SUBJECT).items()}
+    better = {score.condition: score.higher_is_better for score in evaluator.scores(SUBJECT, seen)}
+    assert [name for name, higher in better.items() if not higher] == ["hlr: full data - set"]
 
 
 def test_a_cell_that_failed_takes_its_effects_with_it() -> None:
@@ -245,7 +278,39 @@ def test_protocols_change_what_their_condition_says() -> None:
     )
 
 
+def test_decays_move_with_the_epochs_and_carried_rates_are_left_out() -> None:
+    recipe = replace(RECIPE, epochs=301, schedule="step", decay_epochs=(152,), carried="use", passes=3010)
+    cells = load_evaluator("protocol-sensitivity").plan(replace(SUBJECT, recipe=recipe))
+    found = {(one.passes, one.decay_epochs, one.carried) for one in (cell.training.recipe for cell in cells.values())}
+    assert found == {(1505, (76,), "ignore"), (6020, (304,), "ignore")}
+
+
 # Optimism
+
+
+def test_the_first_best_of_the_holdout_is_chosen_however_outcomes_are_stored() -> None:
+    evaluator = load_evaluator("optimism", [("rates", (1.0, 0.3)), ("n_moments", 2)])
+
+    def added(order: int) -> list[float | None]:
+        shares = {"epoch-10": 0.6, "end": 0.7}
+        seen = {}
+        for rate, cell in evaluator.plan(SUBJECT).items():
+            names = list(shares)[::order]
+            test = {at: {"correct": [shares[at]], "total": [1]} for at in names}
+            holdout = {at: {"correct": [0.5], "total": [1]} for at in names}
+            seen[rate] = tuple(
+                Outcome(0, probe, "ok", value) for probe, value in zip(cell.probes, (test, holdout), strict=True)
+            )
+        return [score.value for score in evaluator.scores(SUBJECT, seen)]
+
+    assert added(1) == added(-1) == [0, pytest.approx(10)]  # epoch 10 comes first
+
+
+def test_optimism_measures_at_the_epochs_of_what_is_trained_on() -> None:
+    recipe = replace(RECIPE, epochs=1, min_steps=40, batch_size=10)
+    (probe, _) = load_evaluator("optimism").plan(replace(SUBJECT, recipe=recipe, n_images=40))[1.0].probes
+    assert probe.at == (1, 2, 3, 4, 5, 6, 7, 8, 9, "end")  # 40 images are 4 steps an epoch
+    assert load_evaluator("optimism").skip_reason(replace(SUBJECT, recipe=replace(RECIPE, carried="use"))) is not None
 
 
 def test_optimism_is_never_negative_and_zero_without_a_choice() -> None:

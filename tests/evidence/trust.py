@@ -74,7 +74,8 @@ def _rows(bench: Bench, jobs: tuple[Job, ...]) -> pd.DataFrame:
     recipes = {recipe for job in jobs for recipe in (job.recipe, f"{job.recipe}/reference")}
     table = table.assign(evaluator=table["evaluator"].str.removesuffix(plan.QUICK))
     kept = table["evaluator"].isin(names) & table["method"].isin(methods) & table["recipe"].isin(recipes)
-    return table[kept & (table["status"] == "ok")]
+    versions = table["evaluator"].map({name: registry.version("evaluator", name) for name in names})
+    return table[kept & (table["status"] == "ok") & (table["version"] == versions)]
 
 
 def _mean(table: pd.DataFrame, evaluator: str, condition: str) -> float:
@@ -101,5 +102,8 @@ def _told(table: pd.DataFrame) -> dict[str, Any]:
     """Mean and SD of every metric and condition of the trust battery, by method; histograms and others' bars aside."""
     others = ["cross-architecture", "augmentation", "protocol-sensitivity", "nas-proxy", "continual-learning"]
     battery = table[~table["evaluator"].isin(others) & ~table["metric"].str.startswith("bin_")]
+    same = ["evaluator", "metric", "condition", "method", "seed"]
+    again = battery["condition"].str.startswith("full data") & battery.duplicated(same)
+    battery = battery[~again]  # the same networks stand beside every set
     groups = battery.groupby(["evaluator", "metric", "condition", "method"], dropna=False)["value"]
     return {" / ".join(filter(None, map(str, key))): spread(values.tolist()) for key, values in groups}

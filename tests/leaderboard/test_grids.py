@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.results import frame
 from leaderboard.grids import Grid, condition_grids, transfer_grids
+from leaderboard.plates import curve_figures, proxy_figures
 from leaderboard.sources import Row, rows_of
 from tests.leaderboard.conftest import PLAIN
 
@@ -103,3 +104,55 @@ def test_a_grid_says_how_far_its_columns_agree_on_the_order() -> None:
     assert grid({"dm": (3, 30), "herding": (2, 20), "k-means": (1, 10)}).concordance == 1
     assert grid({"dm": (3, 10), "herding": (2, 20), "k-means": (1, 30)}).concordance == 0
     assert grid({"dm": (3, 10), "herding": (2, 20)}).concordance is None
+
+
+def test_a_column_in_which_all_are_equal_says_nothing_of_agreement() -> None:
+    def grid(unit: str, beside: float | None) -> Grid:
+        made = [
+            {**row, "method": method, "unit": unit}
+            for method, pair in {"dm": (3, 30), "herding": (2, 20), "k-means": (1, 10)}.items()
+            for name, value in zip(("none", "dsa", "synflow"), (*pair, beside), strict=True)
+            if value is not None
+            for row in condition(name, {0: value}, digest=method[0] * 64)
+        ]
+        return only(condition_grids(rows(*made), {}))
+
+    assert grid("percent", 7.0).concordance == grid("percent", None).concordance == 1
+    assert grid("percentage points", 7.0).concordance is None
+
+
+def test_curves_of_continual_learning_are_told_apart_by_memory_and_bytes() -> None:
+    """A joint set has seen classes to come; real images beside one set are not those that another was made of."""
+    curves = [
+        ("dm", A, "sets made per step", 80.0),
+        ("dm", A, "random-real", 94.0),
+        ("mine", B, "joint set", 99.0),
+        ("random-real", C, "order-free set", 88.0),
+    ]
+    made = [
+        {"evaluator": "continual-learning", "method": method, "set": digest, "metric": metric, "value": number}
+        | {"condition": f"gdumb, 5 steps, {memory}"}
+        for method, digest, memory, value in curves
+        for metric, number in [*((f"accuracy_after_step_{t}", value) for t in (1, 2)), ("memory_bytes", 25350.0)]
+    ]
+    grids = condition_grids(rows(*made), {})
+    (figure,) = curve_figures(grids, grids)
+    found = {(row[0], row[2]) for row in figure.table.rows}
+    assert found == {
+        ("dm, sets made per step", "80.00"),
+        ("random-real, 25,350 bytes", "94.00"),
+        ("mine, joint set", "99.00"),
+        ("random-real, order-free set", "88.00"),
+    }
+
+
+def test_the_figure_of_a_proxy_tells_what_chance_gives() -> None:
+    metrics = {"spearman": 0.3, "spearman_low": -0.1, "spearman_high": 0.6, "spearman_of_chance": 0.4}
+    made = [
+        {"evaluator": "nas-proxy", "metric": metric, "unit": "rho", "condition": name, "value": value}
+        for metric, value in metrics.items()
+        for name in ("subject", "synflow")
+    ]
+    grids = condition_grids(rows(*made), {})
+    (figure,) = proxy_figures(grids, grids)
+    assert "within 0.40 of it in 95 % of cases" in figure.caption

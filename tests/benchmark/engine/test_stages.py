@@ -118,6 +118,20 @@ def test_an_image_keeps_its_logits_and_a_new_one_gets_those_of_now(materials: en
     assert torch.allclose(weights(trained(materials, training)), weights(expected), atol=1e-6)
 
 
+def test_an_image_keeps_its_logits_when_another_set_comes_into_the_memory(materials: engine.Materials) -> None:
+    """Sets made per step, in a space of their own: joined with the next, an image is the same to the bit."""
+    space, made = Space("standardized", (0.305205,), (0.376097,)), []
+    for seed in (0, 1):
+        run = Run(materials, Real("digits"), seed)
+        images = torch.randn(10, 1, 8, 8, generator=run.generator("images"))
+        synthetic = run.of_images(images, torch.arange(10), space, ipc=1)
+        synthetic = replace(synthetic, card=replace(synthetic.card, method="own-space", distil_seed=seed))
+        made.append(Stored(materials.store.write_set(synthetic)))
+    alone, both = (materials.training_examples(Data(tuple(made[:n])), PLAIN) for n in (1, 2))
+    first = Data(tuple(made)).images.index(made[0]) * 10
+    assert torch.equal(alone.images, both.images[first : first + 10]) and both.space == space
+
+
 def test_stream_and_memory_share_the_space_of_the_set(materials: engine.Materials) -> None:
     run, space = Run(materials, Real("digits"), seed=0), Space("standardized", (0.25,), (0.5,))
     images = torch.randn(10, 1, 8, 8, generator=run.generator("images")) * 0.5
