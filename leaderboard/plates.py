@@ -196,8 +196,8 @@ def _curve_name(method: str, condition: str, memory: str, n_bytes: float | None)
         return method
     if memory.endswith(OWN):
         return f"{method}, {memory}"
-    name = memory or condition.partition(",")[0]
-    return name if n_bytes is None else f"{name}, {n_bytes:,.0f} bytes"
+    name = memory or condition.partition(",")[0].partition(" by ")[0]
+    return name if n_bytes is None else f"{name}, {n_bytes / 1000:.1f} kB"
 
 
 def _curve_figure(key: BoardKey, protocol: str, made: list[Curve], href: str) -> Figure:

@@ -46,8 +46,9 @@ could do at best. `distillbench bench` measures all of it again and writes this 
 - **Interleaved.** Each part runs in a process of its own, in turn: a seed of the reference, all seeds of ours, the next
   seed of the reference, and so on. The range behind a ratio is that of these neighbours.
 - **The floor** is the convolutions and matrix products of the cell, counted, at the rate of the faster of two square
-  matrix products (bfloat16 and float32) timed in the same run. The share of it that is reached says how much of the
-  machine is used; nothing reaches all of it. One pass over the test images is counted, since one is needed.
+  matrix products (bfloat16 and float32), timed before and after, the better time of both. The share of it that is
+  reached says how much of the machine is used; nothing reaches all of it. One pass over the test images is counted,
+  since one is needed.
 - **The bar** is the ratio that the project set itself; for CIFAR-10 on a CPU, with two cores that have AMX in mind.
   A cold run beside the tidy loop must not be slower.
 - ± is a sample standard deviation, n stands beside it: of single seeds for the reference, of whole runs for ours.

@@ -140,7 +140,7 @@ def test_curves_of_continual_learning_are_told_apart_by_memory_and_bytes() -> No
     found = {(row[0], row[2]) for row in figure.table.rows}
     assert found == {
         ("dm, sets made per step", "80.00"),
-        ("random-real, 25,350 bytes", "94.00"),
+        ("random-real, 25.4 kB", "94.00"),
         ("mine, joint set", "99.00"),
         ("random-real, order-free set", "88.00"),
     }

@@ -34,9 +34,10 @@ def test_reference_and_ours_take_turns() -> None:
         "cold 0",
         "code 0",
         *("reference 0", "warm 0", "reference 1", "warm 1", "reference 2", "warm 2", "reference 3", "reference 4"),
+        "machine 1",
     ]
     more = [part.kind for part in turns.parts(cells.known()["digits-1"].shortened(), 4)]
-    assert more[3:] == ["reference", "warm", "reference", "warm", "warm", "warm"]
+    assert more[3:] == ["reference", "warm", "reference", "warm", "warm", "warm", "machine"]
 
 
 def test_ours_alone_has_a_cache_of_its_own_and_the_cold_run_an_empty_one(stage: Any, cache: Path) -> None:
@@ -47,9 +48,21 @@ def test_ours_alone_has_a_cache_of_its_own_and_the_cold_run_an_empty_one(stage: 
     measure(bench, cell)
     assert not stale.exists()
     with_cache = ["TORCHINDUCTOR_CACHE_DIR" in environment for environment in stage.environments]
-    assert [part for part, _ in stage.asked] == ["machine", "ours", "code", "reference", "ours", "reference"]
+    assert [part for part, _ in stage.asked] == ["machine", "ours", "code", "reference", "ours", "reference", "machine"]
     assert with_cache == [part in ("ours", "code") for part, _ in stage.asked]
     assert stage.environments[1] == stage.environments[2] == stage.environments[4]
+
+
+def test_a_machine_that_was_slow_for_a_moment_is_no_floor(stage: Any) -> None:
+    rates = dict(stage.measured.machine["rates"])
+    answers = iter([{kind: rate / 2 for kind, rate in rates.items()}, {**rates, "float32 product": 1.0}])
+
+    def answer(request: Any, environment: Any, tick: turns.Tick) -> Any:
+        found = stage(request, environment, tick)
+        return {**found, "rates": next(answers)} if request["part"] == "machine" else found
+
+    found = measure(turns.Turns(CPU, 1, answer), cells.known()["digits-1"].shortened())
+    assert found.machine["rates"] == {**rates, "float32 product": rates["float32 product"] / 2}
 
 
 def test_a_killed_bench_goes_on_where_it_was(stage: Any) -> None:
@@ -62,7 +75,7 @@ def test_a_killed_bench_goes_on_where_it_was(stage: Any) -> None:
     stage.stop_at = None
     found = measure(turns.Turns(CPU, 2), cell)
     order = [("reference", 0), ("ours", 0), ("reference", 1), ("ours", 1)]
-    assert stage.asked == [("machine", 0), ("ours", 0), ("code", 0), *order]
+    assert stage.asked == [("machine", 0), ("ours", 0), ("code", 0), *order, ("machine", 1)]
     assert len(found.reference) == 2 and len(found.warm) == 2
     bench.forget(cell)
     assert len(bench.left(cell)) == n_parts
@@ -138,7 +151,7 @@ def test_the_command_writes_the_page_and_measures_anew_when_asked_again(
     asked = ["bench", "--quick", "--cell", "digits-1", "--device", "cpu", "--repeats", "1", "--out", out]
     answer = command(*asked)
     assert (answer.code, answer.out) == (0, f"{out / 'performance.md'}\n")
-    assert "1 cells, 6 parts" in answer.err
+    assert "1 cells, 7 parts" in answer.err
     text = (out / "performance.md").read_text()
     assert "They are no measurement" in text
     assert "`distillbench bench --device cpu --cell digits-1 --quick --repeats 1`" in text
