@@ -156,9 +156,9 @@ def test_the_command_writes_the_page_and_measures_anew_when_asked_again(
     assert "They are no measurement" in text
     assert "`distillbench bench --device cpu --cell digits-1 --quick --repeats 1`" in text
     assert (out / page.FIGURE).exists() and list(record.read(out / page.RECORD)) == ["digits-1"]
-    assert command(*asked).code == 0 and len(stage.asked) == 12
+    assert command(*asked).code == 0 and len(stage.asked) == 14
     full = command("bench", "--cell", "digits-1", "--device", "cpu", "--out", out)
-    assert full.code == 2 and "cut to 1/30" in full.err and len(stage.asked) == 12
+    assert full.code == 2 and "cut to 1/30" in full.err and len(stage.asked) == 14
     (out / "performance.md").unlink()
     assert command("bench", "--page", "--out", out).code == 0
     assert (out / "performance.md").read_text() == text
