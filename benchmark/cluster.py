@@ -95,13 +95,15 @@ class Cluster:
                         claim.close()
                         yield item, None, None
                     else:
-                        flying[self._submit(task, item)] = item, claim, self._n_submitted
+                        future = self._submit(task, item)
+                        flying[future] = item, claim, self._n_submitted
                 for future in self._finished(list(flying)):
                     item, claim, number = flying.pop(future)
                     reply = _reply(future, self.address)
                     if isinstance(reply, Reply) and reply.lacks and not self._lost(reply, number):
                         self._send(reply)
-                        flying[self._submit(task, item, reply.about.address)] = item, claim, self._n_submitted
+                        future = self._submit(task, item, reply.about.address)
+                        flying[future] = item, claim, self._n_submitted
                         continue
                     answer = self._taken_in(task, item, reply)
                     claim.close()

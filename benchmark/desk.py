@@ -96,7 +96,8 @@ def carry_out(run: Run, work: bytes) -> Reply:
             try:
                 parcels.unpack(*desk.inbox.popleft(), desk.store)
             except Exception as raised:  # it is sent once only, so asking again would have no end
-                return Reply(desk.about, (), None, raised)
+                where = f"worker {desk.about.address}"
+                return Reply(desk.about, (), None, RuntimeError(f"{where} could not keep what it was sent: {raised}"))
         lacks = tuple(name for name in needs if not parcels.is_here(name, desk.store))
         if lacks:
             return Reply(desk.about, lacks)

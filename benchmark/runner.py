@@ -307,8 +307,9 @@ class Runner:
         return Threads(self.workers.n, self.materials) if eager and min(self.workers.n, len(blocks)) > 1 else None
 
     def _assigned(self, blocks: Sequence[engine.Block], settled: bool = False) -> list[engine.Block]:
-        """With ways of computing; what is on this machine says nothing of a cluster."""
-        return engine.assign(blocks, self.materials, self.n_workers, settled or not isinstance(self.workers, Workers))
+        """With ways of computing."""
+        elsewhere = not isinstance(self.workers, Workers)
+        return engine.assign(blocks, self.materials, self.n_workers, settled, elsewhere=elsewhere)
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; those of the workers run side by side."""

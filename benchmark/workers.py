@@ -28,7 +28,7 @@ from benchmark.tasks import Answer, Task, attempt, persistently
 if TYPE_CHECKING:
     from benchmark.engine import Materials
 
-__all__ = ["Threads", "Workers", "cores"]
+__all__ = ["Threads", "Workers", "cores", "die_with"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -169,7 +169,7 @@ def _travels(fault: Exception) -> bool:
 def _start(root: Any, fallbacks: Any, devices: Any, threads: int, parent: int) -> None:
     """Set up a worker: it dies with its parent, leaves Ctrl-C to it, and has its own device and share of the cores."""
     global _materials
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
@@ -183,7 +183,8 @@ def _start(root: Any, fallbacks: Any, devices: Any, threads: int, parent: int) -
     _materials = Materials(Store(root, fallbacks), device)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, however that does."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -2,9 +2,9 @@
 
 Images {the set, as many random real images, noise} under labels {hard, those of one fixed teacher}; a set with labels
 of its own has them as one more cell. The teacher is the network of full data under the recipe's reference schedule,
-seed 0; it labels the images as they are, once. All train and are tested in the set's space, whitened where it is, at
-the recipe's own rate, whatever the set carries. Effects are means of differences within one training seed. Qin et al.
-(NeurIPS 2024) show how much of a published score labels can explain.
+seed 0; it labels the images as they are, once. All but the noise, which is standardised, train and are tested in the
+set's space, whitened where it is, at the recipe's own rate, whatever the set carries. Effects are means of differences
+within one training seed. Qin et al. (NeurIPS 2024) show how much of a published score labels can explain.
 
 `hlr` and `ior` among the effects are those of DD-Ranking (Li et al. 2025) as plain differences in percentage points;
 their exponential is left out, for it only bends the axis. HLR: accuracy of full data minus that of the set's images,

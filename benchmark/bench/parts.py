@@ -32,7 +32,7 @@ from benchmark.evaluator import accuracy_percent
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Stored
-from benchmark.workers import cores
+from benchmark.workers import cores, die_with
 
 __all__ = ["carry_out", "code", "machine", "main", "ours", "reference", "set_of", "tidy"]
 
@@ -47,6 +47,7 @@ def carry_out(request: Mapping[str, Any]) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         materials = engine.Materials(Store(folder), device)
         asked = cell.asked(set_of(cell.made, folder, device))
+        materials.dataset(cell.dataset)
         now(device)
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         if request["part"] == "code":
@@ -61,7 +62,8 @@ def carry_out(request: Mapping[str, Any]) -> Found:
 def set_of(made: Made, folder: str, device: torch.device) -> Stored:
     """Make a set in the store in this folder, in a process of its own: whoever makes one settles threads, allocator and
     kernels of its process, and the reference is to find torch as it comes."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, initializer=die_with, initargs=(os.getpid(),)) as pool:
         return Stored(pool.submit(_make, made, folder, str(device)).result())
 
 

@@ -115,15 +115,18 @@ def _has(question: str) -> bool:
     return bool(ask is not None and ask())
 
 
-def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, settled: bool = False) -> list[Block]:
+def assign(
+    blocks: Iterable[Block], materials: Materials, n_workers: int = 1, settled: bool = False, elsewhere: bool = False
+) -> list[Block]:
     """The blocks of a whole plan, each with its way of computing.
 
     `settled`: go by nothing that may be another the next time: neither by the code that is on this machine nor by which
-    other blocks there are. For networks that others are made from.
+    other blocks there are. For networks that others are made from. `elsewhere`: they are trained on other machines, of
+    which the code on this one, and what it costs to start workers here, says nothing.
     """
     todo = list(blocks)
     small = [block for block in todo if is_small(materials.facts(block.data))]
-    few = set(small) if not settled and n_workers > 1 and _are_few(small, materials) else set()
+    few = set(small) if not (settled or elsewhere) and n_workers > 1 and _are_few(small, materials) else set()
     many = not settled and n_workers > 1 and len(todo) - len(small) >= MANY * n_workers
     crowded = many and materials.device.type == "cpu"
     one_thread = dict.fromkeys(todo, crowded) | {block: block not in few for block in small}
@@ -138,7 +141,7 @@ def assign(blocks: Iterable[Block], materials: Materials, n_workers: int = 1, se
         if settled:
             ways |= {block: _way(step, work, materials) for block, work in works.items()}
         else:
-            ways |= dict.fromkeys(theirs, _way(step, sum(works.values()), materials, theirs))
+            ways |= dict.fromkeys(theirs, _way(step, sum(works.values()), materials, () if elsewhere else theirs))
     eager = [block for block in few if ways[block] == EAGER]
     if len(eager) > 1:  # threads of this process do them side by side, which compiled code does not let them
         one_thread |= dict.fromkeys(eager, True)

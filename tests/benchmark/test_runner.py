@@ -23,10 +23,11 @@ from benchmark.engine import backends
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
+from benchmark.recipe import Recipe
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.subjects import subject_of
-from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
+from benchmark.values import Budget, Data, Made, Probe, Real, Stage, Stored, Training
 from benchmark.workers import Threads, Workers
 
 PLAN = """
@@ -287,6 +288,20 @@ def test_sets_that_a_plan_asks_for_are_made_and_what_cannot_be_made_is_skipped(t
     assert Runner(store, "cpu", workers=1).evaluate(todo).n_trained == 0
 
 
+def test_workers_stop_at_once_where_a_run_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, closed = Runner(Store(tmp_path), "cpu", workers=1), []
+
+    def leave(*given: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "run", leave)
+    monkeypatch.setattr(runner.workers, "close", lambda at_once=False: closed.append(at_once))
+    training = Training((Stage(Data((Real("digits"),))),), "mlp", Recipe("short", epochs=1))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train([engine.Block(training, 0, (Probe("accuracy", Real("digits", "test")),))], "training")
+    assert closed == [True]
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -375,7 +390,7 @@ def test_what_is_left_of_a_plan_is_computed_as_the_whole_was(
     """The table counts the work of all blocks, those that are done included."""
     seen: list[int] = []
 
-    def assign(blocks: list[engine.Block], materials: Any, n_workers: int, settled: bool) -> list[engine.Block]:
+    def assign(blocks: list[engine.Block], *given: Any, **named: Any) -> list[engine.Block]:
         seen.append(len(blocks))
         return blocks
 

@@ -63,6 +63,7 @@ def test_code_that_is_there_is_taken_up_however_little_there_is_to_do(
         (Shape("convnet:width=8", (1, 8, 8), 10, "bfloat16", "cpu", 1), step_kind(recipe, batch=20, soft=False))
     ]
     assert {block.way.backend for block in assign(few, materials, settled=True)} == {"eager"}
+    assert {block.way.backend for block in assign(few, materials, elsewhere=True)} == {"eager"}
     exact = _blocks(stored, "convnet:width=8", 1, precision="float32")
     assert {block.way.backend for block in assign(exact, materials)} == {"eager"}
 
