@@ -43,15 +43,6 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A set as a method's entry: what a row says of it beside its scores."""
-
-    stored: Stored
-    method: str
-    distil_seed: int | None
-
-
 class Runner:
     """Makes sets and scores them, into one store, on one device."""
 
@@ -160,10 +151,10 @@ class Runner:
         made = self.make(dict.fromkeys(job.images for job in jobs if isinstance(job.images, Made)))
         prepared = []
         for job in self._without_test_images(jobs, made):
-            entry = self._entry(job, made)
-            if entry is not None:
+            name = job.images if isinstance(job.images, str) else made.get(job.images)
+            if name is not None:
                 evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
-                prepared.append((job, evaluator, entry, subject_of(job, entry.stored, self.materials)))
+                prepared.append((job, evaluator, name, subject_of(job, Stored(name), self.materials)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
         plans: list[Planned] = [
             {} if reason else evaluator.plan(subject)
@@ -173,16 +164,16 @@ class Runner:
         cells = [cell for planned in plans for cell in planned.values() if not phases.made_in([cell.training])]
         self._train_teachers(cells)
         errors = self.train(engine.join(cells), "training")
-        for (job, evaluator, entry, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
+        for (job, evaluator, name, subject), planned, reason in zip(prepared, plans, skipped, strict=True):
             if reason is not None:
-                say(f"{job.evaluator} skips {entry.method}: {reason}")
+                say(f"{job.evaluator} skips {subject.method}: {reason}")
                 continue
             seen = {label: self._outcomes(cell, errors) for label, cell in planned.items()}
             scores = list(evaluator.scores(subject, seen))
-            self._write_rows(job, entry, subject, scores)
+            self._write_rows(job, name, subject, scores)
             said = evaluator.suspicion(scores)
             if said:
-                stored.hold(entry.stored.digest, "needs-review", *said, {"evaluator": job.row_name}, self.store)
+                stored.hold(name, "needs-review", *said, {"evaluator": job.row_name}, self.store)
         self.workers.close()
         self.report.seconds = time.perf_counter() - started
         return self.report
@@ -339,37 +330,23 @@ class Runner:
             *missed,
         )
 
-    def _entry(self, job: Job, made: dict[Made, str]) -> _Entry | None:
-        if isinstance(job.images, str):
-            return self._entry_of(job.images, job)
-        if job.images not in made:
-            return None
-        return _Entry(Stored(made[job.images]), job.images.baseline, job.images.seed)
-
-    def _entry_of(self, name: str, job: Job) -> _Entry:
-        if isinstance(job.images, Made):
-            return _Entry(Stored(name), job.images.baseline, job.images.seed)
-        card = self.store.read_card(name)
-        return _Entry(Stored(name), card.method, card.distil_seed)
-
-    def _write_rows(self, job: Job, entry: _Entry, subject: Subject, scores: Sequence[Score]) -> None:
+    def _write_rows(self, job: Job, name: str, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)
-        synthetic = self.store.read_set(entry.stored.digest)
-        if self.store.preview(entry.stored.digest) is None:
-            drawn = preview.draw(synthetic)
+        if self.store.preview(name) is None:
+            drawn = preview.draw(self.store.read_set(name))
             if drawn is not None:
-                self.store.write_preview(entry.stored.digest, drawn)
+                self.store.write_preview(name, drawn)
         known = {
             "dataset": subject.dataset,
             "ipc": subject.ipc,
-            "bytes": synthetic.ledger["total"],
+            "bytes": subject.bytes,
             "track": subject.track,
-            "method": entry.method,
-            "set": entry.stored.digest,
+            "method": subject.method,
+            "set": name,
             "evaluator": job.row_name,
             "version": version,
             "recipe": subject.recipe.name,
-            "distil_seed": entry.distil_seed,
+            "distil_seed": subject.distil_seed,
         }
         request = {**known, "options": [list(pair) for pair in job.options], "recipe_digest": subject.recipe.digest}
         rows = [row(known, score) for score in scores]

@@ -136,9 +136,10 @@ def curve_figures(grids: Sequence[Grid], whole: Sequence[Grid]) -> list[Figure]:
     for key, members in group(whole, lambda grid: grid.key._replace(metric="")).items():
         steps = sorted((grid for grid in members if STEP.fullmatch(grid.key.metric)), key=_step)
         conditions = list(dict.fromkeys(name for grid in steps for name in grid.columns))
+        sizes = _sizes(members)
         for protocol, names in group(conditions, _protocol).items():
             beside = [name for name in conditions if _is_beside(name, protocol)]
-            made = {} if _is_beside(protocol, protocol) else _steps(steps, [*names, *beside], _sizes(members))
+            made = {} if _is_beside(protocol, protocol) else _steps(steps, [*names, *beside], sizes)
             if made and len(steps) > 1:
                 curves = [Curve(name, tuple(points)) for name, points in made.items() if len(points) > 1]
                 found.append(_curve_figure(key, protocol, curves, places.get(key, "")))
