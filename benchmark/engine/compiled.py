@@ -1,4 +1,4 @@
-"""The whole training step as one compiled function: forward, backward and the optimizer over one flat vector.
+"""The training step as one compiled function: forward, backward and the optimizer over one flat vector.
 
 Weights stay float32; with `bfloat16` convolutions and matrix products run in it, and the classifier in float32. Shapes
 are fixed, so a last batch that is smaller is padded with images of weight zero. One function serves every seed, recipe
@@ -7,11 +7,15 @@ length and set of its shape; its machine code is kept on disk (`machine_code`), 
 Beside the convolutions nothing may cost much, and on small images half of a step was spent on the optimizer alone. So
 the flat vector holds a kernel's weights in the order in which convolutions read and write them, and each of an
 optimizer's vectors is a tensor of its own, which compiles to one loop over all weights.
+
+On large images a batch's maps would leave a CPU's cache between one layer and the next, which costs a quarter of the
+time. So there the batch is taken in slices: one compiled function adds up their gradients, and the optimizer follows.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +37,9 @@ __all__ = ["CompiledSteps", "compiled_forward", "compiled_function", "joined"]
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
 TEST_BATCH = 100
-"""Images of one compiled forward pass; larger ones leave the cache."""
+"""Images of one compiled forward pass, at most."""
+PIXELS = 2**15
+"""Of the images that a CPU takes at a time, 32 of 32x32; of those the widest maps of a ConvNet stay in the cache."""
 
 ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 StepFunction = Callable[..., Any]
@@ -45,9 +51,10 @@ class CompiledSteps:
     def __init__(self, network: torch.nn.Module, recipe: Recipe, shape: Shape, batch: int, soft: bool) -> None:
         """`batch`: images of a full batch; `soft`: whether labels are probabilities."""
         self.recipe = recipe
-        self.batch = batch
+        self.kind = step_kind(recipe, batch, soft)
+        self.slice = _slice(batch, shape)
         self.done = 0
-        self.function = _step_function(shape, step_kind(recipe, batch, soft))
+        self.function = _step_function(shape, self.kind)
         n_state = 1 + _n_moments(recipe.optimizer)
         if isinstance(self.function, Captured):
             self.state = self.function.inputs[:n_state]
@@ -75,13 +82,32 @@ class CompiledSteps:
         first = 1 - self.recipe.momentum**self.done if self.recipe.momentum else 1.0
         scalars = torch.tensor([rate, first, (1 - BETA2**self.done) ** 0.5]).to(self.flat.device, non_blocking=True)
         n = len(images)
-        weights = torch.full((n,), 1 / n, device=self.flat.device)
-        if n < self.batch:
-            missing = self.batch - n
-            images, labels, weights = (_padded(tensor, missing) for tensor in (images, labels, weights))
+        batch: Sequence[torch.Tensor] = (images, labels, torch.full((n,), 1 / n, device=self.flat.device))
+        if n % self.slice:
+            batch = [_padded(tensor, self.slice - n % self.slice) for tensor in batch]
         with torch.no_grad():
-            loss: torch.Tensor = self.function(*self.state, images, labels, weights, scalars)
+            if self.slice == self.kind.batch:
+                whole: torch.Tensor = self.function(*self.state, *batch, scalars)
+                return whole
+            gradient, loss = torch.zeros_like(self.flat), torch.zeros(())
+            for part in zip(*(torch.split(tensor, self.slice) for tensor in batch), strict=True):
+                loss += self.function(self.flat, gradient, *part)
+            _update(self.flat, self.state[1:], gradient, scalars, self.kind.rule)
         return loss
+
+
+def _slice(batch: int, shape: Shape) -> int:
+    """Images taken at a time: the batch in as few equal parts as stay in the cache."""
+    if not shape.device.startswith("cpu"):
+        return batch
+    parts = math.ceil(batch * shape.images[1] * shape.images[2] / PIXELS)
+    return math.ceil(batch / parts)
+
+
+def _test_batch(shape: Shape) -> int:
+    """Images of one forward pass."""
+    fitting = max(1, PIXELS // (shape.images[1] * shape.images[2]))
+    return min(TEST_BATCH, fitting) if shape.device.startswith("cpu") else TEST_BATCH
 
 
 def _flatten(network: torch.nn.Module, flat: torch.Tensor) -> None:
@@ -112,16 +138,16 @@ def _n_moments(optimizer: str) -> int:
 
 def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function from images (N, C, H, W), any N, to logits (N, K) in float32, under the network's present weights."""
-    function = _forward_function(shape)
+    function, size = _forward_function(shape), _test_batch(shape)
     parameters = list(network.parameters())
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         found = []
         with torch.inference_mode(False), torch.no_grad():  # on a GPU as it was compiled, or it would be again
             flat = joined(parameters)
-            for chunk in torch.split(images, TEST_BATCH):
+            for chunk in torch.split(images, size):
                 n = len(chunk)
-                whole = chunk if n == TEST_BATCH else _padded(chunk, TEST_BATCH - n)
+                whole = chunk if n == size else _padded(chunk, size - n)
                 found.append(function(flat, whole)[:n])
         return torch.cat(found)
 
@@ -214,31 +240,36 @@ def compiled_function(
 
 @functools.cache
 def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
+    """From weights, moments, images, labels, their weights and `_update`'s scalars to the loss, having learned from a
+    batch; where it is taken in slices, from weights, the gradient so far, and a slice, having added its gradient."""
     model = _Model(shape)
     recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
-    def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        *moments, images, labels, weights, scalars = rest
+    def gradient(flat: torch.Tensor, batch: Iterable[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels, weights = batch
         parts = [part.detach().requires_grad_() for part in model.parts(flat)]
         loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
-        gradients = torch.autograd.grad(loss, parts, materialize_grads=True)
-        _update(flat, moments, joined(gradients), scalars, kind.rule)
-        return loss.detach()
+        return joined(torch.autograd.grad(loss, parts, materialize_grads=True)), loss.detach()
 
-    on = torch.device(shape.device)
-    n, batch, n_moments = sum(model.sizes), kind.batch, _n_moments(kind.rule[0])
-    soft_labels, ids = torch.full((batch, shape.classes), 1 / shape.classes), torch.zeros(batch, dtype=torch.int64)
-    labels = soft_labels if kind.soft else ids
-    example = (
-        torch.randn(n) * 0.01,
-        *(torch.zeros(n) for _ in range(n_moments)),
-        torch.randn(batch, *shape.images),
-        labels,
-        torch.full((batch,), 1 / batch),
-        torch.full((3,), 0.5),
-    )
-    inputs = tuple(tensor.to(on) for tensor in example)
-    compiled: StepFunction = _compile(step, inputs, n_state=1 + n_moments, file=step_file(shape, kind))
+    def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        *moments, images, labels, weights, scalars = rest
+        found, loss = gradient(flat, (images, labels, weights))
+        _update(flat, moments, found, scalars, kind.rule)
+        return loss
+
+    def add(flat: torch.Tensor, so_far: torch.Tensor, *batch: torch.Tensor) -> torch.Tensor:
+        found, loss = gradient(flat, batch)
+        so_far.add_(found)
+        return loss
+
+    n, size = sum(model.sizes), _slice(kind.batch, shape)
+    whole = size == kind.batch
+    state = [torch.randn(n) * 0.01, *(torch.zeros(n) for _ in range(_n_moments(kind.rule[0]) if whole else 1))]
+    soft, ids = torch.full((size, shape.classes), 1 / shape.classes), torch.zeros(size, dtype=torch.int64)
+    batch = [torch.randn(size, *shape.images), soft if kind.soft else ids, torch.full((size,), 1 / size)]
+    example = (*state, *batch, torch.full((3,), 0.5)) if whole else (*state, *batch)
+    inputs = tuple(tensor.to(torch.device(shape.device)) for tensor in example)
+    compiled: StepFunction = _compile(step if whole else add, inputs, n_state=len(state), file=step_file(shape, kind))
     return compiled
 
 
@@ -274,7 +305,7 @@ def _forward_function(shape: Shape) -> ForwardFunction:
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)
 
-    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(TEST_BATCH, *shape.images))
+    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(_test_batch(shape), *shape.images))
     with torch.no_grad():
         inputs = tuple(tensor.to(shape.device) for tensor in example)
         compiled: ForwardFunction = _compile(forward, inputs, file=forward_file(shape))

@@ -130,31 +130,42 @@ class NormActivationPool(torch.autograd.Function):
         ctx: Any, maps: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, eps: float, relu: bool, pool: bool
     ) -> torch.Tensor:
         exact = maps.float()
-        mean = exact.mean((2, 3), keepdim=True)
-        inverse = torch.rsqrt((exact - mean).square().mean((2, 3), keepdim=True) + eps)
-        result = (exact - mean) * inverse * scale[:, None, None] + shift[:, None, None]
+        n, channels, height, width = maps.shape
+        mean = _stored(exact.mean((2, 3), keepdim=True))
+        inverse = _stored(torch.rsqrt((exact - mean).square().mean((2, 3), keepdim=True) + eps))
+        slope = _stored(inverse * scale[:, None, None])
+        offset = _stored(shift[:, None, None] - mean * slope)
+        result = exact * slope + offset
         if relu:
             result = result.relu()
         if pool:
-            rows = result[:, :, 0::2] + result[:, :, 1::2]
-            result = (rows[:, :, :, 0::2] + rows[:, :, :, 1::2]) * 0.25
-        ctx.save_for_backward(maps, mean, inverse, scale, shift)
+            last = result.permute(0, 2, 3, 1).reshape(n, height // 2, 2, width // 2, 2, channels)
+            result = last.sum((2, 4)).permute(0, 3, 1, 2) * 0.25
+        ctx.save_for_backward(maps, mean, inverse, slope, offset)
         ctx.relu, ctx.pool = relu, pool
         return result.to(maps.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        maps, mean, inverse, scale, shift = ctx.saved_tensors
+        maps, mean, inverse, slope, offset = ctx.saved_tensors
         gradient = gradients[0].float()
         n, channels, height, width = maps.shape
         if ctx.pool:
             spread = (gradient * 0.25)[:, :, :, None, :, None].expand(n, channels, height // 2, 2, width // 2, 2)
             gradient = spread.reshape(n, channels, height, width)
-        normed = (maps.float() - mean) * inverse
+        exact = maps.float()
         if ctx.relu:
-            gradient = torch.where(normed * scale[:, None, None] + shift[:, None, None] > 0, gradient, 0.0)
-        by_shift, by_scale = gradient.sum((2, 3)), (gradient * normed).sum((2, 3))
+            gradient = torch.where(exact * slope + offset > 0, gradient, 0.0)
+        by_shift = gradient.sum((2, 3), keepdim=True)
+        by_scale = _stored((gradient * (exact - mean)).sum((2, 3), keepdim=True) * inverse)
+        # slope * (gradient - mean of it - normed * mean of gradient * normed), as it is a line in the maps
         part = 1 / (height * width)
-        centred = gradient - (by_shift * part)[:, :, None, None] - normed * (by_scale * part)[:, :, None, None]
-        by_maps = (centred * (inverse * scale[:, None, None])).to(maps.dtype)
-        return by_maps, by_scale.sum(0), by_shift.sum(0), None, None, None
+        by_value = _stored(-part * slope * inverse * by_scale)
+        constant = _stored(-part * slope * by_shift - by_value * mean)
+        by_maps = (gradient * slope + exact * by_value + constant).to(maps.dtype)
+        return by_maps, by_scale.sum((0, 2, 3)), by_shift.sum((0, 2, 3)), None, None, None
+
+
+def _stored(values: torch.Tensor) -> torch.Tensor:
+    """The values, one for each map: computed once and not again at each of its places, as a compiler would have it."""
+    return values.as_strided(values.shape, values.stride())

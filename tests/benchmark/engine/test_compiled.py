@@ -16,7 +16,7 @@ from benchmark.engine.blocks import run_block
 from benchmark.engine.capture import Captured
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import refusal
-from benchmark.engine.machine_code import shape_of
+from benchmark.engine.machine_code import Shape, shape_of
 from benchmark.engine.steps import EagerSteps
 from benchmark.recipe import Recipe
 from benchmark.values import Data, Probe, Real, Stage, Stored, Training
@@ -94,6 +94,52 @@ def test_every_optimizer_and_loss_equals_torchs_own_with_a_padded_last_batch(rec
 
 
 @pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW], ids=["sgd", "adam", "adamw"])
+def test_a_batch_that_is_taken_in_slices_equals_torchs_own(
+    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, soft: bool
+) -> None:
+    monkeypatch.setattr(compiled, "PIXELS", 2 * 64)
+    plain, eager, other, steps, kind = _pair("mlp", (1, 8, 8), recipe, "float32", soft)
+    sizes, function = [], steps.function
+
+    def spied(*given: torch.Tensor) -> Any:
+        sizes.append(len(given[2]))
+        return function(*given)
+
+    monkeypatch.setattr(steps, "function", spied)
+    for n in (6, 4, 3):  # all slices, fewer, and one that is padded
+        images = torch.randn(n, 1, 8, 8)
+        wanted = eager.step(images, _labels(soft, n), recipe.learning_rate)
+        found = steps.step(images, _labels(soft, n), recipe.learning_rate)
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert sizes == [2] * (3 + 2 + 2)
+    assert _largest_gap(plain, other) < 1e-5
+    images = torch.randn(5, 1, 8, 8)
+    assert torch.allclose(compiled.compiled_forward(kind, other)(images), other(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "side", "device", "slices", "tests"),
+    [
+        (256, 32, "cpu", 32, 32),
+        (100, 32, "cpu", 25, 32),
+        (10, 32, "cpu", 10, 32),
+        (256, 8, "cpu", 256, 100),
+        (100, 28, "cpu", 34, 41),
+        (3, 256, "cpu", 1, 1),
+        (256, 32, "cuda:0", 256, 100),
+    ],
+)
+def test_a_cpu_takes_at_a_time_what_stays_in_its_cache(
+    batch: int, side: int, device: str, slices: int, tests: int
+) -> None:
+    shape = Shape("convnet", (3, side, side), 10, "float32", device, 1)
+    assert compiled._slice(batch, shape) == slices
+    assert compiled._test_batch(shape) == tests
+
+
+@pytest.mark.usefixtures("traced")
 def test_bfloat16_stays_near_float32_and_the_weights_stay_float32() -> None:
     plain, eager, other, steps, kind = _pair("convnet:width=16", (1, 8, 8), SGD, "bfloat16")
     images = torch.randn(6, 1, 8, 8)
@@ -129,7 +175,7 @@ def test_compiled_in_full_it_gives_the_same_bits_twice_and_its_own_numerics(
     found = [run_block(_block(materials, stored, way, seed), materials)[0][0] for seed in (0, 1, 0)]
     assert found[0] == found[2]
     assert found[0].value != found[1].value
-    assert found[0].numerics.startswith("cpu-compiled2-bfloat16-torch")
+    assert found[0].numerics.startswith("cpu-compiled3-bfloat16-torch")
     eager = run_block(_block(materials, stored, engine.EAGER), materials)[0][0]
     correct = [sum(outcome.value["end"]["correct"]) for outcome in (found[0], eager)]
     assert abs(correct[0] - correct[1]) < 40  # of 797: rounding moves a few borderline images
