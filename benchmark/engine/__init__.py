@@ -1,6 +1,6 @@
 """The engine: trains the cells that evaluators plan, once only, resumably, with keyed randomness.
 
-Each block runs in a way that a committed table gives it: eager, or its whole step compiled (docs/engine.md).
+Each block runs in a way that a committed table gives it: eager, or its step compiled (docs/engine.md).
 """
 
 from __future__ import annotations

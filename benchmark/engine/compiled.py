@@ -1,7 +1,7 @@
 """The training step as one compiled function: forward, backward and the optimizer over one flat vector.
 
 Weights stay float32; with `bfloat16` convolutions and matrix products run in it, and the classifier in float32. Shapes
-are fixed, so a last batch that is smaller is padded with images of weight zero. One function serves every seed, recipe
+are fixed, so what does not fill them is padded with images of weight zero. One function serves every seed, recipe
 length and set of its shape; its machine code is kept on disk (`machine_code`), so that only the first run pays for it.
 
 Beside the convolutions nothing may cost much, and on small images half of a step was spent on the optimizer alone. So
@@ -9,13 +9,13 @@ the flat vector holds a kernel's weights in the order in which convolutions read
 optimizer's vectors is a tensor of its own, which compiles to one loop over all weights.
 
 On large images a batch's maps would leave a CPU's cache between one layer and the next, which costs a quarter of the
-time. So there the batch is taken in slices: one compiled function adds up their gradients, and the optimizer follows.
+time. So there the batch is taken in slices: the compiled function adds up their gradients, and the optimizer follows as
+plain operations.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,16 @@ from benchmark import architectures
 from benchmark.engine.capture import Captured
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
-from benchmark.engine.machine_code import Shape, StepKind, forward_file, kept, step_file, step_kind
+from benchmark.engine.machine_code import (
+    Shape,
+    StepKind,
+    fitting,
+    forward_file,
+    kept,
+    sliced,
+    step_file,
+    step_kind,
+)
 from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
@@ -38,8 +47,6 @@ BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
 TEST_BATCH = 100
 """Images of one compiled forward pass, at most."""
-PIXELS = 2**15
-"""Of the images that a CPU takes at a time, 32 of 32x32; of those the widest maps of a ConvNet stay in the cache."""
 
 ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 StepFunction = Callable[..., Any]
@@ -52,7 +59,7 @@ class CompiledSteps:
         """`batch`: images of a full batch; `soft`: whether labels are probabilities."""
         self.recipe = recipe
         self.kind = step_kind(recipe, batch, soft)
-        self.slice = _slice(batch, shape)
+        self.slice = sliced(shape, batch)
         self.done = 0
         self.function = _step_function(shape, self.kind)
         n_state = 1 + _n_moments(recipe.optimizer)
@@ -96,20 +103,6 @@ class CompiledSteps:
         return loss
 
 
-def _slice(batch: int, shape: Shape) -> int:
-    """Images taken at a time: the batch in as few equal parts as stay in the cache."""
-    if not shape.device.startswith("cpu"):
-        return batch
-    parts = math.ceil(batch * shape.images[1] * shape.images[2] / PIXELS)
-    return math.ceil(batch / parts)
-
-
-def _test_batch(shape: Shape) -> int:
-    """Images of one forward pass."""
-    fitting = max(1, PIXELS // (shape.images[1] * shape.images[2]))
-    return min(TEST_BATCH, fitting) if shape.device.startswith("cpu") else TEST_BATCH
-
-
 def _flatten(network: torch.nn.Module, flat: torch.Tensor) -> None:
     """Copy all parameters into one vector (P,) and make them views of it."""
     parameters = list(network.parameters())
@@ -138,7 +131,7 @@ def _n_moments(optimizer: str) -> int:
 
 def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function from images (N, C, H, W), any N, to logits (N, K) in float32, under the network's present weights."""
-    function, size = _forward_function(shape), _test_batch(shape)
+    function, size = _forward_function(shape), fitting(shape, TEST_BATCH)
     parameters = list(network.parameters())
 
     def forward(images: torch.Tensor) -> torch.Tensor:
@@ -262,7 +255,7 @@ def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
         so_far.add_(found)
         return loss
 
-    n, size = sum(model.sizes), _slice(kind.batch, shape)
+    n, size = sum(model.sizes), sliced(shape, kind.batch)
     whole = size == kind.batch
     state = [torch.randn(n) * 0.01, *(torch.zeros(n) for _ in range(_n_moments(kind.rule[0]) if whole else 1))]
     soft, ids = torch.full((size, shape.classes), 1 / shape.classes), torch.zeros(size, dtype=torch.int64)
@@ -305,7 +298,7 @@ def _forward_function(shape: Shape) -> ForwardFunction:
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)
 
-    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(_test_batch(shape), *shape.images))
+    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(fitting(shape, TEST_BATCH), *shape.images))
     with torch.no_grad():
         inputs = tuple(tensor.to(shape.device) for tensor in example)
         compiled: ForwardFunction = _compile(forward, inputs, file=forward_file(shape))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import platform
 from collections.abc import Callable, Iterable
@@ -24,8 +25,21 @@ from benchmark.engine.compiler import CODE_FOLDER
 from benchmark.engine.devices import cpu_lines
 from benchmark.recipe import Recipe
 
-__all__ = ["Shape", "StepKind", "forward_file", "is_kept", "kept", "shape_of", "step_file", "step_kind"]
+__all__ = [
+    "Shape",
+    "StepKind",
+    "fitting",
+    "forward_file",
+    "is_kept",
+    "kept",
+    "shape_of",
+    "sliced",
+    "step_file",
+    "step_kind",
+]
 
+PIXELS = 2**15
+"""Of the images that a CPU takes at a time, 32 of 32x32: of those the widest maps of a ConvNet stay in the cache."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -72,9 +86,22 @@ def is_kept(shape: Shape, kind: StepKind) -> bool:
     return step_file(shape, kind).exists() and forward_file(shape).exists()
 
 
+def fitting(shape: Shape, most: int) -> int:
+    """How many of so many images go through a network at a time: on a CPU no more than stay in the cache."""
+    if not shape.device.startswith("cpu"):
+        return most
+    return min(most, max(1, PIXELS // (shape.images[1] * shape.images[2])))
+
+
+def sliced(shape: Shape, batch: int) -> int:
+    """Images of each of the fewest equal slices of a batch that stay in the cache; the batch's own where it does."""
+    return math.ceil(batch / math.ceil(batch / fitting(shape, batch)))
+
+
 def step_file(shape: Shape, kind: StepKind) -> Path:
-    """Where the code of a training step lies, or is to lie."""
-    return _file(shape, kind)
+    """Where the code of a training step lies, or is to lie; that of a slice serves every optimizer and many batches."""
+    size = sliced(shape, kind.batch)
+    return _file(shape, kind if size == kind.batch else replace(kind, batch=size, rule=()))
 
 
 def forward_file(shape: Shape) -> Path:

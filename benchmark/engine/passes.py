@@ -23,7 +23,7 @@ from benchmark.architectures import Network
 from benchmark.engine.compiled import compiled_function, joined
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import activation_layers, refusal
-from benchmark.engine.machine_code import Shape, shape_of
+from benchmark.engine.machine_code import Shape, fitting, shape_of
 
 __all__ = ["Passes", "Seen", "Tensors", "class_gradients", "matrices", "record", "spans"]
 
@@ -132,7 +132,7 @@ class Passes:
         return [torch.cat(same).float() for same in zip(*found, strict=True)]
 
     def _compiled(self, network: Network, images: torch.Tensor, describe: Describe, maps: bool) -> list[torch.Tensor]:
-        size = min(COMPILED_CHUNK, len(images))
+        size = fitting(self.shape, min(COMPILED_CHUNK, len(images)))
         example = (((size, *self.shape.images), torch.float32),)
         function = compiled_function(self.shape, _Described(describe), example, maps)
         flat = _flat(network)
@@ -144,15 +144,16 @@ class Passes:
         if not self.compiled:
             with self._precision():
                 return tuple(part.detach() for part in class_gradients(network, batches, labels))
-        size = max(len(batch) for batch in batches)
+        size = fitting(self.shape, max(len(batch) for batch in batches))
         tensors = ((size, *self.shape.images), torch.float32), ((size,), torch.float32), ((size,), torch.int64)
         function = compiled_function(self.shape, _weight_gradients, tensors)
         flat, device = _flat(network), batches[0].device
         found = []
         for batch, ids in zip(batches, labels, strict=True):
-            weights = torch.zeros(size, device=device)
-            weights[: len(batch)] = 1 / len(batch)
-            found.append(function(flat, _padded(batch, size), weights, _padded(ids, size)))
+            weights = torch.full((len(batch),), 1 / len(batch), device=device)
+            slices = zip(*(torch.split(tensor, size) for tensor in (batch, weights, ids)), strict=True)
+            parts = [function(flat, *(_padded(tensor, size) for tensor in one)) for one in slices]
+            found.append([sum(same[1:], start=same[0]) for same in zip(*parts, strict=True)])
         return tuple(torch.stack(same) for same in zip(*found, strict=True))
 
     def _precision(self) -> AbstractContextManager[Any]:

@@ -1,4 +1,4 @@
-"""One training step, in each of the ways there are: plain, or the whole step as one compiled function."""
+"""One training step, in each of the ways there are: plain, or as a compiled function."""
 
 from __future__ import annotations
 

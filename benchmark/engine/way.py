@@ -17,7 +17,7 @@ class Way:
     """How one training is computed. Same way, same kind of machine: the same bits."""
 
     backend: str = "eager"
-    """`eager`, or `compiled`: the whole training step as one compiled function."""
+    """`eager`, or `compiled`: forward and backward, and mostly the optimizer, as one compiled function."""
     precision: str = "float32"
     """Of convolutions and matrix products; weights, norms, logits and losses are float32 always."""
     one_thread: bool = False

@@ -25,7 +25,7 @@ from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Cell, Made, Stored
 
-__all__ = ["Bench", "Finding", "NotHere", "sitting", "spread", "write"]
+__all__ = ["Bench", "Finding", "NotHere", "device", "sitting", "spread", "write"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVIDENCE = REPOSITORY / "docs" / "evidence"
@@ -122,18 +122,21 @@ def write(name: str, finding: Finding) -> Path:
         "n": finding.n,
         "spread": finding.spread,
         "details": finding.details,
-        "device": _device(),
+        "device": device(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__.partition("+")[0]},
         "command": f"python -m tests.evidence {name}",
     }
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     file = EVIDENCE / f"{name}.json"
-    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(unfinished, file)
     say(f"{name}: {'holds' if finding.passed else 'MISSED'}: {finding.bar}")
     return file
 
 
-def _device() -> str:
+def device() -> str:
+    """What this machine computes on, in words."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     model = "unknown CPU"

@@ -11,7 +11,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures, engine, registry
-from benchmark.engine import compiled
+from benchmark.engine import compiled, machine_code
 from benchmark.engine.blocks import run_block
 from benchmark.engine.capture import Captured
 from benchmark.engine.compiler import why_not
@@ -28,18 +28,23 @@ SQUARES = SGD.vary(loss="mean-squared-error")
 
 
 @pytest.fixture
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forgetful() -> Iterator[None]:
+    """No function is remembered from before, nor after."""
+    compiled._step_function.cache_clear()
+    compiled._forward_function.cache_clear()
+    yield
+    compiled._step_function.cache_clear()
+    compiled._forward_function.cache_clear()
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch, forgetful: None) -> None:
     """Graphs are traced but not compiled: the same operations, at once."""
 
     def trace(function: Callable[..., torch.Tensor], example: tuple[torch.Tensor, ...], **_: Any) -> Any:
         return make_fx(function)(*example)
 
     monkeypatch.setattr(compiled, "_compile", trace)
-    compiled._step_function.cache_clear()
-    compiled._forward_function.cache_clear()
-    yield
-    compiled._step_function.cache_clear()
-    compiled._forward_function.cache_clear()
 
 
 def _pair(architecture: str, shape: tuple[int, int, int], recipe: Recipe, precision: str, soft: bool = False) -> Any:
@@ -95,12 +100,13 @@ def test_every_optimizer_and_loss_equals_torchs_own_with_a_padded_last_batch(rec
 
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW], ids=["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW, SQUARES], ids=["sgd", "adam", "adamw", "squares"])
+@pytest.mark.parametrize("architecture", ["mlp", "convnet:depth=2,width=4"])
 def test_a_batch_that_is_taken_in_slices_equals_torchs_own(
-    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, soft: bool
+    monkeypatch: pytest.MonkeyPatch, architecture: str, recipe: Recipe, soft: bool
 ) -> None:
-    monkeypatch.setattr(compiled, "PIXELS", 2 * 64)
-    plain, eager, other, steps, kind = _pair("mlp", (1, 8, 8), recipe, "float32", soft)
+    monkeypatch.setattr(machine_code, "PIXELS", 2 * 64)
+    plain, eager, other, steps, kind = _pair(architecture, (1, 8, 8), recipe, "float32", soft)
     sizes, function = [], steps.function
 
     def spied(*given: torch.Tensor) -> Any:
@@ -127,6 +133,7 @@ def test_a_batch_that_is_taken_in_slices_equals_torchs_own(
         (10, 32, "cpu", 10, 32),
         (256, 8, "cpu", 256, 100),
         (100, 28, "cpu", 34, 41),
+        (83, 28, "cpu", 28, 41),
         (3, 256, "cpu", 1, 1),
         (256, 32, "cuda:0", 256, 100),
     ],
@@ -135,8 +142,8 @@ def test_a_cpu_takes_at_a_time_what_stays_in_its_cache(
     batch: int, side: int, device: str, slices: int, tests: int
 ) -> None:
     shape = Shape("convnet", (3, side, side), 10, "float32", device, 1)
-    assert compiled._slice(batch, shape) == slices
-    assert compiled._test_batch(shape) == tests
+    assert machine_code.sliced(shape, batch) == slices
+    assert machine_code.fitting(shape, 100) == tests
 
 
 @pytest.mark.usefixtures("traced")
@@ -167,10 +174,13 @@ def _block(materials: engine.Materials, stored: Stored, way: engine.Way, seed: i
     return engine.Block(training, seed, (Probe("accuracy", Real("digits", "test")),), way)
 
 
+@pytest.mark.usefixtures("forgetful")
 @pytest.mark.skipif(bool(why_not()), reason="torch.compile does not work here")
+@pytest.mark.parametrize("pixels", [2**15, 6 * 64], ids=["whole", "in slices"])
 def test_compiled_in_full_it_gives_the_same_bits_twice_and_its_own_numerics(
-    materials: engine.Materials, stored: Stored
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch, pixels: int
 ) -> None:
+    monkeypatch.setattr(machine_code, "PIXELS", pixels)
     way = engine.Way("compiled", "bfloat16", one_thread=True)
     found = [run_block(_block(materials, stored, way, seed), materials)[0][0] for seed in (0, 1, 0)]
     assert found[0] == found[2]

@@ -13,9 +13,17 @@ from benchmark.engine.lowering import SMALL, NormActivationPool, convolution_as_
 
 
 @pytest.mark.parametrize(("relu", "pool"), [(False, False), (True, False), (True, True)])
-def test_the_fused_norm_equals_the_layers_one_by_one(relu: bool, pool: bool) -> None:
+@pytest.mark.parametrize("form", ["plain", "channels last", "far from zero", "an image of zeros"])
+def test_the_fused_norm_equals_the_layers_one_by_one(relu: bool, pool: bool, form: str) -> None:
     draws = torch.Generator().manual_seed(0)
-    maps = torch.randn(3, 5, 6, 4, generator=draws).requires_grad_()
+    maps = torch.randn(3, 5, 6, 4, generator=draws)
+    if form == "channels last":
+        maps = maps.to(memory_format=torch.channels_last)
+    elif form == "far from zero":
+        maps += 10
+    elif form == "an image of zeros":
+        maps[1] = 0
+    maps.requires_grad_()
     scale, shift = torch.randn(5, generator=draws).requires_grad_(), torch.randn(5, generator=draws).requires_grad_()
     plain = F.group_norm(maps, 5, scale, shift)
     plain = plain.relu() if relu else plain
@@ -23,6 +31,8 @@ def test_the_fused_norm_equals_the_layers_one_by_one(relu: bool, pool: bool) -> 
     fused = NormActivationPool.apply(maps, scale, shift, 1e-5, relu, pool)
     assert torch.allclose(fused, plain, atol=1e-5)
     upstream = torch.randn(plain.shape, generator=draws)
+    if form == "an image of zeros":  # as padding is: nothing comes back to it, and nothing may come of it
+        upstream[1] = 0
     wanted = torch.autograd.grad(plain, [maps, scale, shift], upstream)
     found = torch.autograd.grad(fused, [maps, scale, shift], upstream)
     for ours, theirs in zip(found, wanted, strict=True):

@@ -40,6 +40,14 @@ def test_a_name_covers_all_that_the_code_depends_on(monkeypatch: pytest.MonkeyPa
     assert step_file(replace(SHAPE, threads=7), KIND) == step_file(SHAPE, KIND)
 
 
+def test_the_code_of_a_slice_serves_every_optimizer_and_all_batches_of_such_slices() -> None:
+    large, kind = replace(SHAPE, images=(3, 32, 32)), replace(KIND, batch=256)
+    names = {step_file(large, replace(kind, **change)) for change in ({}, {"batch": 64}, {"rule": ("adam",)})}
+    assert len(names) == 1
+    assert len(names | {step_file(large, replace(kind, batch=n)) for n in (32, 100)}) == 3
+    assert step_file(replace(large, device="cuda"), kind) not in names
+
+
 def test_a_recipe_says_what_kind_of_step_it_takes() -> None:
     kind = machine_code.step_kind(Recipe("r", momentum=0.9, weight_decay=5e-4), 10, soft=False)
     assert kind == replace(KIND, rule=("sgd", 0.9, False, 5e-4))

@@ -13,7 +13,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures, datasets
-from benchmark.engine import compiled
+from benchmark.engine import compiled, machine_code
 from benchmark.engine.passes import Passes, Seen, record, spans
 
 CPU = torch.device("cpu")
@@ -74,6 +74,12 @@ def _compare(architecture: str, precision: str, tolerance: float) -> None:
 @pytest.mark.parametrize("architecture", [DEEP, "mlp"])
 def test_the_compiled_form_gives_what_the_plain_one_gives(architecture: str) -> None:
     _compare(architecture, "float32", 1e-4)
+
+
+@pytest.mark.usefixtures("traced")
+def test_batches_that_are_taken_in_slices_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_code, "PIXELS", 3 * 64)
+    _compare(DEEP, "float32", 1e-5)
 
 
 @pytest.mark.usefixtures("traced")
