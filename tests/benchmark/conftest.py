@@ -1,4 +1,4 @@
-"""Fixtures of this room: sets of digits made by hand, a registry of one's own, the command line in this process."""
+"""Fixtures of this room: sets of digits made by hand, stores, a small plan, the command line in this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from benchmark import cli, datasets, tensor_file
 from benchmark.space import PIXEL
 from benchmark.store import Store
 from benchmark.synthetic_set import Array, Card, SyntheticSet
+from tests.benchmark.tiny_plan import PLAN, RECIPE
 
 SetMaker = Callable[..., SyntheticSet]
 FolderMaker = Callable[..., Path]
@@ -123,3 +124,39 @@ def one_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stored(tmp_path: Path, one_set: Path) -> Path:
     """The folder of a store with one set in it."""
     return Path(shutil.copytree(one_set, tmp_path / "store"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, make_set: SetMaker) -> Path:
+    """A store with one set in it."""
+    store = Store(tmp_path / "store")
+    store.write_set(make_set(seed=7, method="was-there"))
+    return store.root
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store that is not there yet."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of plug-ins with the recipe `tiny`, in force for this process and its children."""
+    from benchmark import registry
+
+    folder = tmp_path / "plugins"
+    (folder / "recipes").mkdir(parents=True)
+    (folder / "recipes" / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    monkeypatch.setenv("DISTILLBENCH_PLUGINS", str(folder))
+    registry._files.cache_clear()
+    yield folder
+    monkeypatch.delenv("DISTILLBENCH_PLUGINS")
+    registry._files.cache_clear()
+
+
+@pytest.fixture
+def own_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for data, and put them, where nothing is yet."""
+    monkeypatch.setenv("DISTILLBENCH_DATA", str(tmp_path / "data-root"))

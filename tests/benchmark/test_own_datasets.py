@@ -13,12 +13,9 @@ from PIL import Image
 from benchmark import datasets, registry
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
 
+pytestmark = pytest.mark.usefixtures("own_data_root")
+
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-@pytest.fixture(autouse=True)
-def _own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISTILLBENCH_DATA", str(tmp_path / "data-root"))
 
 
 def some_arrays(seed: int = 0) -> Arrays:
