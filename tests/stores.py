@@ -11,7 +11,7 @@ import numpy as np
 from benchmark import datasets, preview
 from benchmark._seal import sealed
 from benchmark.errors import InvalidInput
-from benchmark.results import rows_of
+from benchmark.results import COLUMNS, rows_of
 from benchmark.space import PIXEL
 from benchmark.states import Record
 from benchmark.store import MadeRecord, Store
@@ -66,6 +66,7 @@ def row(digest: str, number: int = 0, **changes: Any) -> dict[str, Any]:
         "numerics": NUMERICS,
         "device": "cpu",
     }
+    assert list(known) == list(COLUMNS)
     return {**known, **changes}
 
 

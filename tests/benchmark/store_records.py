@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results import COLUMNS
 from benchmark.store import Store
 from benchmark.values import Outcome, Probe, Real
+from tests import stores
+from tests.stores import NUMERICS
 
 __all__ = ["KEY", "NAME", "NUMERICS", "PROBE", "files", "outcome", "row"]
 
 KEY = "ab" + "0" * 62
 NAME = f"{KEY}-0-accuracy-0123456789abcdef"
 PROBE = Probe("accuracy", Real("digits", "test"), (("level", 1),))
-NUMERICS = "cpu-eager-float32-torch2.15-threads1"
 
 
 def outcome(value: int = 7, numerics: str = NUMERICS, **changes: Any) -> Outcome:
@@ -28,30 +28,7 @@ def outcome(value: int = 7, numerics: str = NUMERICS, **changes: Any) -> Outcome
 
 def row(**changes: Any) -> dict[str, Any]:
     """A result row of one seed."""
-    known: dict[str, Any] = {
-        "dataset": "digits",
-        "ipc": 1,
-        "bytes": 650,
-        "track": "hard",
-        "method": "by-hand",
-        "set": "a" * 64,
-        "evaluator": "cross-architecture",
-        "version": 1,
-        "recipe": "standard-v1-lite",
-        "architecture": "mlp",
-        "condition": "",
-        "metric": "accuracy",
-        "unit": "percent",
-        "higher_is_better": True,
-        "seed": 0,
-        "distil_seed": None,
-        "value": 50.0,
-        "status": "ok",
-        "numerics": NUMERICS,
-        "device": "cpu",
-    }
-    assert list(known) == list(COLUMNS)
-    return {**known, **changes}
+    return stores.row("a" * 64, **changes)
 
 
 def files(store: Store, pattern: str) -> list[Path]:
