@@ -42,7 +42,8 @@ class Finding:
 
     bar: str
     """The bar in words."""
-    passed: bool
+    passed: bool | None
+    """None: not all of it is measured yet."""
     value: Mapping[str, Any]
     n: str
     """What was repeated how often."""
@@ -131,7 +132,8 @@ def write(name: str, finding: Finding) -> Path:
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     os.replace(unfinished, file)
-    say(f"{name}: {'holds' if finding.passed else 'MISSED'}: {finding.bar}")
+    verdict = {True: "holds", False: "MISSED", None: "not whole yet"}[finding.passed]
+    say(f"{name}: {verdict}: {finding.bar}")
     return file
 
 

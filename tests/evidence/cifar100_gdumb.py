@@ -86,7 +86,7 @@ def finding_of(names: Mapping[int, list[str]], known: Mapping[str, Any], details
     differences = [round(mean - wanted, 2) for mean, wanted in zip(means, PUBLISHED, strict=True)]
     return Finding(
         bar=f"CIFAR-100 (150 images a class), gdumb, 5 steps, random-real: within {TOLERANCE} points of the curve",
-        passed=len(curves) == len(names) and all(abs(difference) <= TOLERANCE for difference in differences),
+        passed=None if len(curves) < len(names) else all(abs(gap) <= TOLERANCE for gap in differences),
         value={
             "after each step": [round(mean, 2) for mean in means],
             "published": list(PUBLISHED),
