@@ -23,7 +23,7 @@ from benchmark import architectures, loss, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count_images
-from benchmark.engine.machine_code import Shape, StepKind, is_kept, step_kind
+from benchmark.engine.machine_code import Shape, StepKind, as_sliced, is_kept, step_kind
 from benchmark.engine.materials import Materials
 from benchmark.engine.process import SMALL_SIDE, every_thread, is_small
 from benchmark.engine.way import EAGER, Way
@@ -176,7 +176,7 @@ def _step(block: Block, materials: Materials, one_thread: bool) -> _Step | None:
     kind = step_kind(recipe, min(recipe.batch_size, count_images(stream, materials)), materials.has_soft_labels(stream))
     threads, n_classes = 1 if one_thread else every_thread(), len(facts.classes)
     shape = Shape(training.architecture, facts.shape, n_classes, recipe.precision, str(materials.device), threads)
-    return shape, kind
+    return shape, as_sliced(shape, kind)
 
 
 def _work(block: Block, materials: Materials) -> float:

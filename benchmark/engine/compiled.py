@@ -29,6 +29,7 @@ from benchmark.engine.capture import Captured
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.engine.machine_code import (
+    TEST_BATCH,
     Shape,
     StepKind,
     fitting,
@@ -45,8 +46,6 @@ __all__ = ["CompiledSteps", "compiled_forward", "compiled_function", "joined"]
 
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
-TEST_BATCH = 100
-"""Images of one compiled forward pass, at most."""
 
 ForwardFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 StepFunction = Callable[..., Any]

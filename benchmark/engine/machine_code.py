@@ -26,8 +26,10 @@ from benchmark.engine.devices import cpu_lines
 from benchmark.recipe import Recipe
 
 __all__ = [
+    "TEST_BATCH",
     "Shape",
     "StepKind",
+    "as_sliced",
     "fitting",
     "forward_file",
     "is_kept",
@@ -40,6 +42,8 @@ __all__ = [
 
 PIXELS = 2**15
 """Of the images that a CPU takes at a time, 32 of 32x32: of those the widest maps of a ConvNet stay in the cache."""
+TEST_BATCH = 100
+"""Images of one compiled forward pass, at most."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -98,15 +102,20 @@ def sliced(shape: Shape, batch: int) -> int:
     return math.ceil(batch / math.ceil(batch / fitting(shape, batch)))
 
 
-def step_file(shape: Shape, kind: StepKind) -> Path:
-    """Where the code of a training step lies, or is to lie; that of a slice serves every optimizer and many batches."""
+def as_sliced(shape: Shape, kind: StepKind) -> StepKind:
+    """What the code of a step is for: that of a slice serves every optimizer and many sizes of batch."""
     size = sliced(shape, kind.batch)
-    return _file(shape, kind if size == kind.batch else replace(kind, batch=size, rule=()))
+    return kind if size == kind.batch else replace(kind, batch=size, rule=())
+
+
+def step_file(shape: Shape, kind: StepKind) -> Path:
+    """Where the code of a training step lies, or is to lie."""
+    return _file(shape, as_sliced(shape, kind))
 
 
 def forward_file(shape: Shape) -> Path:
     """Where the code of a forward pass lies, or is to lie."""
-    return _file(shape, "forward")
+    return _file(shape, ("forward", fitting(shape, TEST_BATCH)))
 
 
 def kept(

@@ -23,7 +23,7 @@ from benchmark.architectures import Network
 from benchmark.engine.compiled import compiled_function, joined
 from benchmark.engine.compiler import why_not
 from benchmark.engine.lowering import activation_layers, refusal
-from benchmark.engine.machine_code import Shape, fitting, shape_of
+from benchmark.engine.machine_code import Shape, fitting, shape_of, sliced
 
 __all__ = ["Passes", "Seen", "Tensors", "class_gradients", "matrices", "record", "spans"]
 
@@ -144,7 +144,7 @@ class Passes:
         if not self.compiled:
             with self._precision():
                 return tuple(part.detach() for part in class_gradients(network, batches, labels))
-        size = fitting(self.shape, max(len(batch) for batch in batches))
+        size = sliced(self.shape, max(len(batch) for batch in batches))
         tensors = ((size, *self.shape.images), torch.float32), ((size,), torch.float32), ((size,), torch.int64)
         function = compiled_function(self.shape, _weight_gradients, tensors)
         flat, device = _flat(network), batches[0].device

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark import engine
-from benchmark.engine import backends
+from benchmark.engine import backends, machine_code
 from benchmark.engine.backends import Rule, assign, device_kind, floating_operations, rules
 from benchmark.engine.machine_code import Shape, StepKind, step_kind
 from benchmark.recipe import Recipe
@@ -44,6 +44,18 @@ def test_a_shape_is_compiled_where_the_whole_plan_asks_enough_of_it(
     assert {block.way.backend for block in assign(few, materials)} == {"eager"}
     assert {block.way.backend for block in assign(many, materials)} == {"compiled"}
     assert [block.way for block in assign(many, materials)] == [block.way for block in assign(many[::-1], materials)]
+
+
+def test_trainings_that_share_the_code_of_a_slice_are_counted_together(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [*_blocks(stored, "convnet:width=8", 1), *_blocks(stored, "convnet:width=8", 1, optimizer="adam")]
+    rule = Rule("cpu-bf16", "convnet", True, "bfloat16", 1.5 * backends._work(both[0], materials), 2.0)
+    monkeypatch.setattr(backends, "rules", lambda: (rule,))
+    assert {block.way.backend for block in assign(both, materials)} == {"eager"}
+    monkeypatch.setattr(machine_code, "PIXELS", 10 * 8 * 8)
+    assert {block.way.backend for block in assign(both, materials)} == {"compiled"}
+    assert {block.way.backend for block in assign(both[:1], materials)} == {"eager"}
 
 
 def test_code_that_is_there_is_taken_up_however_little_there_is_to_do(

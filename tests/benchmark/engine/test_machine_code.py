@@ -11,7 +11,7 @@ import torch
 
 from benchmark.engine import machine_code
 from benchmark.engine.compiler import why_not
-from benchmark.engine.machine_code import Shape, StepKind, forward_file, is_kept, kept, step_file
+from benchmark.engine.machine_code import Shape, StepKind, as_sliced, forward_file, is_kept, kept, step_file
 from benchmark.recipe import Recipe
 
 SHAPE = Shape("convnet:depth=2,width=4", (1, 8, 8), 10, "bfloat16", "cpu", 1)
@@ -46,6 +46,7 @@ def test_the_code_of_a_slice_serves_every_optimizer_and_all_batches_of_such_slic
     assert len(names) == 1
     assert len(names | {step_file(large, replace(kind, batch=n)) for n in (32, 100)}) == 3
     assert step_file(replace(large, device="cuda"), kind) not in names
+    assert step_file(large, as_sliced(large, kind)) == step_file(large, kind)  # what it is, it stays
 
 
 def test_a_recipe_says_what_kind_of_step_it_takes() -> None:
