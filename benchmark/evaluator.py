@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from benchmark.architectures import canonical
 from benchmark.recipe import Recipe
 from benchmark.results import Score
-from benchmark.values import Cell, Data, Made, Outcome, Outcomes, Probe, Real, Stage, Stored, Training
+from benchmark.values import Budget, Cell, Data, Images, Made, Outcome, Outcomes, Probe, Real, Stage, Stored, Training
 
 __all__ = [
     "DEFAULT_ARCHITECTURE",
@@ -77,8 +77,15 @@ class Subject:
     ) -> Cell:
         """Train on the whole set from scratch; by default measure accuracy on the test split at the end."""
         chosen = recipe or self.recipe
-        training = Training((Stage(Data((self.images,))),), canonical(architecture), chosen)
+        training = Training((Stage(self.data(self.images)),), canonical(architecture), chosen)
         return Cell(training, chosen.seeds(), probes or (Probe("accuracy", self.test),))
+
+    def data(self, images: Images) -> Data:
+        """Images with the labels that the recipe wants: their own, or its teacher's."""
+        if not self.recipe.teacher:
+            return Data((images,))
+        full = Data((Made("full-data", "default", Real(self.dataset), Budget(), 0),))
+        return Data((images,), Training((Stage(full),), canonical(self.recipe.teacher), self.recipe.on_full_data()))
 
 
 class Evaluator:

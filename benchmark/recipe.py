@@ -74,6 +74,9 @@ class Recipe:
     """`mean-squared-error`: between the outputs and the labels as probabilities, summed over classes. `der++`,
     `zipf` and `crd` add to cross-entropy and have weights of their own (`benchmark/loss.py`)."""
     label_smoothing: float = 0.0
+    teacher: str = ""
+    """An architecture: its network of all real images, under the reference schedule and with seed 0, gives the labels.
+    Empty: the images keep their own."""
     statistics: str = "dataset"
     """Which of the dataset's named means and deviations standardise images that come in pixel space."""
     carried: str = "ignore"
@@ -90,6 +93,8 @@ class Recipe:
     def canonical(self) -> dict[str, Any]:
         """The fields that change a training, as JSON."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _PROSE}
+        if not self.teacher:
+            del fields["teacher"]  # recipes without one have the digests that they had before there was any
         return {"kind": "recipe", **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
     @classmethod
@@ -110,10 +115,15 @@ class Recipe:
         return _checked({**self._as_dict(), **changes, "name": name or f"{self.name}[{label}]"})
 
     def on_full_data(self) -> Recipe:
-        """The reference schedule: the same optimiser and augmentation, its own length and batch."""
+        """The reference schedule: the same optimiser and augmentation, its own length and batch, no teacher."""
         if not self.reference:
             raise UsageError(f"recipe {self.name!r} states no [reference] schedule for full data.")
-        return self.vary(name=f"{self.name}/reference", **dict(self.reference))
+        return self.untaught().vary(name=f"{self.name}/reference", **dict(self.reference))
+
+    def untaught(self) -> Recipe:
+        """For labels that no teacher gives; `crd` without its term is cross-entropy."""
+        distils = losses.parse(self.loss).name == losses.CRD
+        return self.vary(name=self.name, teacher="", loss="cross-entropy" if distils else self.loss)
 
     def seeds(self) -> tuple[int, ...]:
         return tuple(range(self.n_seeds))
@@ -185,6 +195,8 @@ def _checked(content: dict[str, Any]) -> Recipe:
     recipe = Recipe(**fields)
     registry.path("augmentation", recipe.augmentation.partition(":")[0])
     losses.parse(recipe.loss)
+    if recipe.teacher:
+        registry.path("architecture", recipe.teacher.partition(":")[0])
     return recipe
 
 

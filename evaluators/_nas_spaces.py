@@ -33,6 +33,7 @@ __all__ = [
     "Candidate",
     "Row",
     "Space",
+    "best_tenth",
     "bytes_of",
     "convnet_digits",
     "convnet_grid",
@@ -40,6 +41,7 @@ __all__ = [
     "nasbench201_cell",
     "read_nasbench201",
     "read_space",
+    "representatives",
 ]
 
 LISTS = Path(__file__).resolve().parent / "_nas_lists"
@@ -205,16 +207,17 @@ def draw_nasbench201(rows: Sequence[Row]) -> list[tuple[str, int]]:
     One network of each class of isomorphic ones, the first; connected; 200 uniform over these, then 100 others of
     those whose truth on CIFAR-10 is in the best tenth.
     """
-    there = _representatives(rows)
+    there = representatives(rows)
     draws = np.random.default_rng(DRAW)
     uniform = [there[i] for i in draws.permutation(len(there))[:N_UNIFORM]]
     taken = {row["index"] for row in uniform}
-    rest = [row for row in _best_tenth(there) if row["index"] not in taken]
+    rest = [row for row in best_tenth(there) if row["index"] not in taken]
     best = [rest[i] for i in draws.permutation(len(rest))[:N_TOP]]
     return [*(("uniform", int(row["index"])) for row in uniform), *(("top", int(row["index"])) for row in best)]
 
 
-def _representatives(rows: Sequence[Row]) -> list[Row]:
+def representatives(rows: Sequence[Row]) -> list[Row]:
+    """The first connected network of each class of isomorphic ones."""
     found: dict[str, Row] = {}
     for row in rows:
         if row["connected"] == "1":
@@ -222,7 +225,8 @@ def _representatives(rows: Sequence[Row]) -> list[Row]:
     return list(found.values())
 
 
-def _best_tenth(there: Sequence[Row]) -> list[Row]:
+def best_tenth(there: Sequence[Row]) -> list[Row]:
+    """Of these rows those with the highest truth on CIFAR-10, in the order in which they are."""
     best = sorted(there, key=lambda row: (-float(row["c10_test_200"]), int(row["index"])))
     chosen = {row["index"] for row in best[: math.ceil(len(there) / 10)]}
     return [row for row in there if row["index"] in chosen]
@@ -255,7 +259,7 @@ def _twin_ceilings(rows: Sequence[Row]) -> tuple[float, float]:
     for row in rows:
         if row["connected"] == "1":
             members.setdefault(row["iso_class"], []).append(row)
-    best = {row["iso_class"] for row in _best_tenth(_representatives(rows))}
+    best = {row["iso_class"] for row in best_tenth(representatives(rows))}
 
     def ceiling(classes: Sequence[str]) -> float:
         pairs = [[float(row["c10_test_200"]) for row in members[one][:2]] for one in classes if len(members[one]) > 1]

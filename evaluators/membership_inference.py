@@ -47,6 +47,9 @@ class MembershipInference(Evaluator):
     quick: ClassVar[Mapping[str, Any]] = {"halves": 0}
     quick_seeds: ClassVar[int | None] = 2
 
+    def skip_reason(self, subject: Subject) -> str | None:
+        return "the recipe's teacher has seen members and others alike" if subject.recipe.teacher else None
+
     def plan(self, subject: Subject) -> dict[Label, Cell]:
         if self.halves not in (0, *range(3, 17)):
             raise UsageError(f"halves is {self.halves!r}; it must be 0, or a number from 3 to 16.")

@@ -4,7 +4,8 @@ Each network of a space trains from scratch on the set and is measured on `holdo
 is compared with the truth, which is accuracy on test after full training. Beside the subject always stand random-real
 and herding at as many images per class, early stopping on real data at equal image passes, parameter count and
 SynFlow, and for NAS-Bench-201 the table's accuracy after 12 epochs; all that the evaluator makes itself is made of
-train minus holdout. Negative correlations stay negative. docs/nas_proxy.md states the protocol.
+train minus holdout. Negative correlations stay negative. Rates and lengths that a set
+carries are not used: they were learned for one network. docs/nas_proxy.md states the protocol.
 
 Source: Zhao, Mopuri and Bilen (ICLR 2021), section 4.3. Differs: there the correlation is over the best twentieth, and
 later papers give it over the best 5, where a random ranking reaches 0.9; here it is over all networks and over a
@@ -22,6 +23,7 @@ import numpy as np
 
 from benchmark import datasets
 from benchmark.evaluator import Evaluator, Label, Seen, Subject
+from benchmark.recipe import Recipe
 from benchmark.results import Score
 from benchmark.values import Budget, Cell, Data, Images, Made, Probe, Real, Stage, Training
 from evaluators._nas_scores import Guesses, guesses_of, scores_of
@@ -29,7 +31,7 @@ from evaluators._nas_spaces import DATASETS, EARLY_SHARE, NASBENCH201_SHA256, Sp
 
 __all__ = ["VERSION", "NasProxy"]
 
-VERSION = 2
+VERSION = 3
 
 TRUTH = "DISTILLBENCH_NAS_TRUTH"
 """Environment variable: the path of the truth's file, where a plan names none."""
@@ -60,6 +62,8 @@ class NasProxy(Evaluator):
             return f"no space of networks for {subject.dataset}; there are {', '.join(DATASETS)}"
         if subject.ipc is None:
             return "a set that states no images per class has no references of equal size"
+        if subject.recipe.teacher:
+            return "the recipe's teacher has seen the holdout, on which networks are ranked"
         if name != "convnet-digits" and not self._truth():
             return f"the truth of {name} is a file of yours; name it in {TRUTH} (docs/nas_proxy.md)"
         return None
@@ -114,10 +118,9 @@ class NasProxy(Evaluator):
             return rest
         return Made("random-real", "default", rest, Budget(ipc=max(1, passes // subject.n_classes)), seed)
 
-    def _recipe(self, subject: Subject, condition: str) -> Any:
-        if condition != "early-stopping":
-            return subject.recipe
-        return subject.recipe.vary(name=subject.recipe.name, passes=self._passes(subject))
+    def _recipe(self, subject: Subject, condition: str) -> Recipe:
+        passes = {"passes": self._passes(subject)} if condition == "early-stopping" else {}
+        return subject.recipe.vary(name=subject.recipe.name, carried="ignore", **passes)
 
     def _passes(self, subject: Subject) -> int:
         """Image passes of one training on the subject."""
@@ -127,6 +130,9 @@ class NasProxy(Evaluator):
     def _cost(self, subject: Subject, condition: str, space: Space) -> float:
         """Image passes over all seeds, in percent of one full training; making a set is not in it."""
         passes = self._passes(subject)
+        if condition in ("random-real", "herding"):  # fewer where a decoder makes several images of one
+            n_images = (subject.ipc or 1) * subject.n_classes
+            passes = subject.recipe.n_epochs(n_images) * n_images
         if condition == "early-stopping" and passes >= _n_rest(subject) / 2:
             passes = max(1, round(passes / _n_rest(subject))) * _n_rest(subject)
         return 100 * passes * len(self._seeds(subject)) / space.passes

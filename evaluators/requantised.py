@@ -27,7 +27,7 @@ from benchmark.evaluator import (
     worst,
 )
 from benchmark.results import Score
-from benchmark.values import Cell, Data, Outcome, Requantised, Stage
+from benchmark.values import Cell, Outcome, Requantised, Stage
 
 __all__ = ["VERSION", "Requantisation", "in_standard_errors"]
 
@@ -50,7 +50,7 @@ class Requantisation(Evaluator):
         base = subject.cell(self.architecture)
         cells: dict[Label, Cell] = {AS_IT_IS: base}
         for seed in base.seeds:
-            stage = Stage(Data((Requantised(subject.images, seed),)))
+            stage = Stage(subject.data(Requantised(subject.images, seed)))
             cells[CHANGED, seed] = replace(base, training=replace(base.training, stages=(stage,)), seeds=(seed,))
         return cells
 

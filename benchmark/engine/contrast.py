@@ -30,7 +30,9 @@ class ContrastSteps(EagerSteps):
     def __init__(self, network: torch.nn.Module, recipe: Recipe, examples: Examples, seed: int) -> None:
         """Raises UsageError where no teacher gives the labels of these examples."""
         if examples.hints is None:
-            raise UsageError("the loss `crd` distils from a teacher, and these labels have none.")
+            raise UsageError(
+                'the loss `crd` distils from a teacher: the recipe must name one, such as teacher = "convnet".'
+            )
         self.hints = examples.hints
         self.wanted = loss.parse(recipe.loss)
         width, classifier = int(self.wanted["width"]), network.classifier

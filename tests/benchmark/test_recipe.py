@@ -65,12 +65,24 @@ def test_prose_and_seeds_do_not_move_the_digest_and_everything_else_does() -> No
         "batch_size": 32,
         "augmentation": "dsa",
         "label_smoothing": 0.1,
+        "teacher": "mlp",
         "statistics": "vico",
         "carried": "use",
         "precision": "float32",
     }
     digests = {plain.vary(**{field: value}).digest for field, value in changes.items()}
     assert len(digests) == len(changes) and plain.digest not in digests
+
+
+def test_a_recipe_without_a_teacher_says_nothing_of_one_and_full_data_have_none() -> None:
+    plain = Recipe("plain", reference=(("epochs", 2),))
+    assert "teacher" not in plain.canonical()
+    taught = plain.vary(teacher="convnet:width=64", loss="crd:weight=2")
+    assert Recipe.from_canonical(taught.canonical()).digest == taught.digest
+    assert taught.on_full_data().digest == plain.on_full_data().digest
+    assert taught.vary(loss="zipf").untaught().loss == "zipf"
+    with pytest.raises(UsageError, match="convnet"):
+        plain.vary(teacher="convnat")
 
 
 def test_a_varied_recipe_says_in_its_name_what_was_varied() -> None:

@@ -17,7 +17,7 @@ from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
-from tests.benchmark.tiny_plan import jobs
+from tests.benchmark.tiny_plan import RECIPE, jobs
 
 
 def results(store: Store) -> pd.DataFrame:
@@ -77,6 +77,23 @@ def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugi
     assert means["set, hard"] == means["random-real, hard"], "here the set is random-real itself"
     again = Runner(store, "cpu", workers=1).evaluate([job])
     assert (again.n_made, again.n_trained) == (0, 0)
+
+
+def test_a_recipe_with_a_teacher_scores_a_set_by_the_labels_that_it_gives(tmp_path: Path, plugins: Path) -> None:
+    taught = RECIPE.replace("[reference]", 'teacher = "mlp"\nloss = "crd"\n[reference]')
+    (plugins / "recipes" / "taught.toml").write_text(taught)
+    store = Store(tmp_path / "store")
+    made = Made("random-real", "default", Real("digits"), Budget(ipc=10), 0)
+    full = Made("full-data", "default", Real("digits"), Budget(), 0)
+    chosen = [Job(one, "cross-architecture", "taught", (("architectures", ("mlp",)),)) for one in (made, full)]
+    assert Runner(store, "cpu", workers=1).estimate(chosen).n_blocks == 4
+    report = Runner(store, "cpu", workers=1).evaluate(chosen)
+    assert report.problems == [] and report.n_trained == 4, "the teacher is the first network of full data"
+    Runner(store, "cpu", workers=1).evaluate([replace(chosen[0], recipe="tiny")])
+    table = results(store)
+    values = table.groupby("recipe")["value"].agg(set)
+    assert set(table["status"]) == {"ok"} and set(values.index) == {"taught", "taught/reference", "tiny"}
+    assert values["taught"].isdisjoint(values["tiny"]), "other labels, other networks"
 
 
 def test_a_second_run_makes_and_trains_nothing(tmp_path: Path, plugins: Path) -> None:

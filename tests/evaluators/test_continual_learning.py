@@ -95,6 +95,12 @@ def test_a_set_of_our_baselines_is_made_again_for_each_step_of_its_classes_alone
     assert [made.budget for made in by_bytes.images(steps[:1]) if isinstance(made, Made)] == [Budget(bytes=200)]
 
 
+def test_rates_and_lengths_that_a_set_carries_are_not_used() -> None:
+    carrying = replace(SUBJECT, recipe=recipe.load("mtt-2022"))
+    planned = built(("orders", 1)).plan(carrying).values()
+    assert {cell.training.recipe.carried for cell in planned} == {"ignore"}
+
+
 def test_kinds_of_sets_never_share_a_condition() -> None:
     kinds = {
         "joint": SUBJECT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from benchmark import contract, registry
 from benchmark.evaluator import Seen, Subject
 from benchmark.plan import load_evaluator
 from benchmark.recipe import Recipe
-from benchmark.values import Outcome, Probe, Real, Stored
+from benchmark.values import Outcome, Probe, Real, Stored, Training
 
 DOCS = Path(__file__).parents[2] / "docs"
 SUBJECT = Subject(Stored("a" * 64), "digits", 10, Recipe("r", n_seeds=2), "m", ipc=1)
@@ -47,6 +48,28 @@ def test_the_augmentation_study_changes_nothing_but_the_augmentation() -> None:
     assert changed == {"augmentation"}
     scores = list(evaluator.scores(SUBJECT, {"none": (ok(0, 5),), "dsa": (ok(0, 10),)}))
     assert [(score.condition, score.value) for score in scores] == [("none", 25.0), ("dsa", 50.0)]
+
+
+TAUGHT = Recipe("taught", n_seeds=2, teacher="convnet:width=64", loss="crd", reference=(("epochs", 2),))
+
+
+@pytest.mark.parametrize("name", registry.names("evaluator"))
+def test_under_a_recipe_with_a_teacher_its_labels_are_used_wherever_it_may_know_what_it_does(name: str) -> None:
+    """Where it would have seen what is measured, the evaluator says so."""
+    subject, evaluator = replace(SUBJECT, recipe=TAUGHT, n_images=10), load_evaluator(name)
+    why = evaluator.skip_reason(subject)
+    if why is not None:
+        assert "teacher" in why
+        return
+    trainings = {cell.training for cell in evaluator.plan(subject).values()}
+    taught = [one for one in trainings if isinstance(one.stages[0].stream.labels, Training)]
+    assert taught and all(one.recipe.loss != "crd" for one in trainings if one not in taught)
+    teachers = {one.stages[0].stream.labels for one in taught}
+    (teacher,) = teachers
+    assert isinstance(teacher, Training)
+    assert teacher.recipe.teacher == "" and teacher.recipe.loss == "cross-entropy" and teacher.recipe.epochs == 2
+    own = "convnet" if name == "label-disentangling" else "convnet:width=64"
+    assert teacher.architecture == own
 
 
 @pytest.mark.parametrize("name", registry.names("evaluator"))

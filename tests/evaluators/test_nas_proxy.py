@@ -62,8 +62,8 @@ def seen(guesses: Mapping[str, Guess]) -> Seen:
     return found
 
 
-def scores(**guesses: Guess) -> dict[tuple[str, str], Score]:
-    found = list(NasProxy().scores(SUBJECT, seen(guesses)))
+def scores(evaluated: Subject = SUBJECT, **guesses: Guess) -> dict[tuple[str, str], Score]:
+    found = list(NasProxy().scores(evaluated, seen(guesses)))
     assert len({(one.condition, one.metric) for one in found}) == len(found)
     return {(one.condition.partition(";")[0], one.metric): one for one in found}
 
@@ -111,6 +111,18 @@ def test_image_passes_are_those_of_the_images_that_are_trained_on() -> None:
     assert early.training.recipe.passes == 30 * 400
 
 
+def test_what_stands_beside_a_decoded_set_costs_its_own_passes() -> None:
+    found = scores(evaluated=replace(SUBJECT, n_images=400))
+    assert value(found, "cost") == pytest.approx(4 * value(found, "cost", "random-real"))
+    assert value(found, "cost", "herding") == value(found, "cost", "random-real") == value(scores(), "cost")
+
+
+def test_rates_and_lengths_that_a_set_carries_are_not_used() -> None:
+    carrying = replace(SUBJECT, recipe=replace(SUBJECT.recipe, carried="use"))
+    trained = [cell for cell in NasProxy().plan(carrying).values() if cell.training.stages]
+    assert {cell.training.recipe.carried for cell in trained} == {"ignore"}
+
+
 def test_early_stopping_within_the_first_epoch_sees_a_draw_once() -> None:
     tiny = replace(SUBJECT, ipc=1)
     early = NasProxy().plan(tiny)["early-stopping", next(iter(TRUE)), 1]
@@ -128,6 +140,16 @@ def test_the_truth_itself_ranks_perfectly() -> None:
     assert value(found, "cost") == pytest.approx(100 * 2 * 3000 / 40_000)
     assert value(found, "cost", "early-stopping") == pytest.approx(100 * 2 * 2700 / 40_000)
     assert value(found, "cost", "parameter-count") == 0
+
+
+def test_a_table_with_early_accuracies_has_them_as_one_more_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = tuple(replace(one, early=-one.truth) for one in SPACE.networks)
+    listed = {one.architecture: one for one in networks}
+    early = replace(SPACE, networks=networks, top=tuple(listed[one.architecture] for one in SPACE.top))
+    monkeypatch.setattr(NasProxy, "_space", lambda self, subject: early)
+    found = scores()
+    assert value(found, "spearman", "epochs-12") == pytest.approx(-1)
+    assert value(found, "cost", "epochs-12") == pytest.approx(6)
 
 
 def test_every_network_is_told_with_what_it_reaches_on_the_set_and_in_truth() -> None:

@@ -1,8 +1,9 @@
 """`nas-proxy` on NAS-Bench-201 end to end: 20 uniform and 10 of the best networks, random-real, CIFAR-10.
 
 The networks are the published list's first. Only the subject's own cells are trained here, and the untrained networks
-measured; herding would first train a network on all of CIFAR-10. Wall time is extrapolated to the whole list with three
-seeds.
+measured. Left out: random-real beside itself, which is the subject; herding and early stopping, each of which would
+train the 30 networks once more, and herding a network on all of CIFAR-10 before; and the table's 12 epochs, which cost
+nothing (`nas_table` has them). Wall time is extrapolated to the whole list with three seeds.
 """
 
 from __future__ import annotations
