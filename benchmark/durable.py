@@ -76,6 +76,7 @@ def make_folder(folder: Path) -> None:
     One that is there may have been made by a process that was killed before it could sync it, so once in a process
     its parents are synced all the same, up to the root of the file system.
     """
+    folder = folder.absolute()  # a relative path has no root to end at
     is_there = folder.is_dir()
     if is_there and (folder in _settled or os.path.ismount(folder)):
         return

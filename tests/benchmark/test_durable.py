@@ -159,6 +159,14 @@ def test_a_write_that_writes_nothing_does_not_hang(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "file").exists()
 
 
+def test_a_folder_may_be_named_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    durable.make_folder(Path("some/where"))
+    durable.make_folder(Path("."))
+    assert (tmp_path / "here" / "some" / "where").is_dir()
+
+
 def test_the_first_content_of_a_name_stays(tmp_path: Path) -> None:
     assert durable.write_once(tmp_path / "file", b"one", tmp_path / "tmp")
     assert not durable.write_once(tmp_path / "file", b"two", tmp_path / "tmp")
