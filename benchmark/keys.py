@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmark import datasets, registry
+from benchmark import datasets, loss, registry
 from benchmark.errors import DistillBenchError
 from benchmark.values import Made, Probe, Training, digest, to_json
 
@@ -17,6 +17,8 @@ REQUANTISING = 1
 """Version of `engine/requantising.py`."""
 UNION = 2
 """Version of how `engine/materials.py` joins several sets."""
+CONTRAST = 2
+"""Version of the loss `crd`."""
 
 __all__ = ["dataset_digest", "made_key", "outcome_name", "training_key"]
 
@@ -68,5 +70,7 @@ def _versions(stored: Any) -> Iterator[tuple[str, Any]]:
     if kind == "recipe":
         augmentation = str(stored["augmentation"]).partition(":")[0]
         yield f"augmentation/{augmentation}", registry.version("augmentation", augmentation)
+        if loss.parse(stored["loss"]).name == loss.CRD:
+            yield "crd", CONTRAST
     for item in stored.values():
         yield from _versions(item)

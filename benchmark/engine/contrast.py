@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmark import loss
 from benchmark.engine.draws import generator, global_draws
-from benchmark.engine.losses import contrast, loss_of
+from benchmark.engine.losses import contrast, contrast_level, loss_of
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps
 from benchmark.errors import UsageError
@@ -35,6 +35,7 @@ class ContrastSteps(EagerSteps):
             )
         self.hints = examples.hints
         self.wanted = loss.parse(recipe.loss)
+        self.level: torch.Tensor | None = None
         width, classifier = int(self.wanted["width"]), network.classifier
         assert isinstance(classifier, nn.Linear)
         with global_draws(generator(seed, "heads")):
@@ -51,5 +52,8 @@ class ContrastSteps(EagerSteps):
         student, teacher = (
             F.normalize(head(part), dim=1) for head, part in zip(self.heads, (features, self.hints[rows]), strict=True)
         )
-        pulled = contrast(student, teacher, labels.argmax(dim=1), self.wanted["temperature"], len(self.hints))
+        classes, temperature = labels.argmax(dim=1), self.wanted["temperature"]
+        if self.level is None:
+            self.level = contrast_level(student, teacher, classes, temperature)
+        pulled = contrast(student, teacher, classes, temperature, self.level)
         return own + self.wanted["weight"] * pulled

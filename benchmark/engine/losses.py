@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from benchmark import loss
 from benchmark.recipe import Recipe
 
-__all__ = ["contrast", "loss_of", "losses_of", "zipf"]
+__all__ = ["contrast", "contrast_level", "loss_of", "losses_of", "zipf"]
 
 
 def loss_of(recipe: Recipe, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -50,24 +50,44 @@ def zipf(outputs: torch.Tensor, classes: torch.Tensor, power: float) -> torch.Te
 
 
 def contrast(
-    students: torch.Tensor, teachers: torch.Tensor, classes: torch.Tensor, temperature: float, n_images: int
+    students: torch.Tensor,
+    teachers: torch.Tensor,
+    classes: torch.Tensor,
+    temperature: float,
+    level: torch.Tensor | float,
 ) -> torch.Tensor:
     """Contrastive distillation of a batch, (): its embeddings (N, E) of unit length, and its classes (N,).
 
-    Source: Tian, Krishnan and Isola (ICLR 2020), equations 10, 18 and 19: h(t, s) = e^(t.s / temperature) / (the same
-    + n / M) is the belief that both are of one image, n being the negatives of an image and M the `n_images` of the
-    whole set; -log h of each pair plus -log(1 - h) of its negatives, anchored at the student and at the teacher.
+    Source: Tian, Krishnan and Isola (ICLR 2020), equations 10, 18 and 19, and their public code
+    (HobbitLong/RepDistiller), whose constant Z equation 19 lacks. h(t, s) = e / (e + n z), e = exp(t.s / temperature),
+    is the belief that both are of one image, n being the negatives of an image and `level` = log z, z the mean of e in
+    the first batch (`contrast_level`); -log h of each pair plus -log(1 - h) of its negatives, anchored at the student
+    and at the teacher. Without z the negatives of untrained embeddings weigh tens of times as much as the pairs.
 
     Differs: negatives are the images of other classes in the batch, not 16,384 of a memory bank, for a synthetic set
-    is seldom larger than a batch.
+    is seldom larger than a batch; gradients go to both sides of a pair.
     """
-    negatives = classes[:, None] != classes[None, :]
+    negatives = _negatives(classes)
     n = negatives.sum(dim=1).clamp(min=1).to(students.dtype)
-    scores = students @ teachers.T / temperature - torch.log(n / n_images)[:, None]
+    scores = students @ teachers.T / temperature - torch.log(n)[:, None] - level
 
     def anchored(scores: torch.Tensor) -> torch.Tensor:
         pushed = torch.where(negatives, F.logsigmoid(-scores), 0.0).sum(dim=1)
         return -(F.logsigmoid(scores.diagonal()) + pushed).mean()
 
-    back = teachers @ students.T / temperature - torch.log(n / n_images)[:, None]
+    back = teachers @ students.T / temperature - torch.log(n)[:, None] - level
     return anchored(scores) + anchored(back)
+
+
+def contrast_level(
+    students: torch.Tensor, teachers: torch.Tensor, classes: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """`contrast`'s log z, (), without gradients: over each image beside itself and beside its negatives."""
+    compared = _negatives(classes).fill_diagonal_(True)
+    scores = (students @ teachers.T).detach() / temperature
+    return torch.logsumexp(scores[compared], dim=0) - torch.log(compared.sum().to(scores.dtype))
+
+
+def _negatives(classes: torch.Tensor) -> torch.Tensor:
+    """Which images (N, N) are of different classes (N,)."""
+    return classes[:, None] != classes[None, :]

@@ -58,6 +58,7 @@ class Bench:
     def __init__(self) -> None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self.folder = Path(os.environ.get("DISTILLBENCH_EVIDENCE") or cache / "distillbench" / "evidence")
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.store = Store(self.folder / "store")
         self.runner = Runner(self.store, "auto")
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmark import engine, phases
-from benchmark.engine.losses import contrast, losses_of, zipf
+from benchmark.engine.losses import contrast, contrast_level, losses_of, zipf
 from benchmark.errors import UsageError
 from benchmark.recipe import Recipe
 from benchmark.runner import Runner
@@ -66,35 +66,47 @@ def units(n: int, seed: int) -> torch.Tensor:
 
 
 def test_contrast_is_the_sum_written_out() -> None:
-    students, teachers, classes, n_images = units(4, 0), units(4, 1), [0, 0, 1, 2], 40
+    students, teachers, classes, z = units(4, 0), units(4, 1), [0, 0, 1, 2], 1.7
     total = 0.0
     for anchors, others in ((students, teachers), (teachers, students)):
         for i in range(4):
             foes = [j for j in range(4) if classes[j] != classes[i]]
             beliefs = [math.exp(float(anchors[i] @ other) / 0.5) for other in others]
-            beliefs = [belief / (belief + len(foes) / n_images) for belief in beliefs]
+            beliefs = [belief / (belief + len(foes) * z) for belief in beliefs]
             total -= math.log(beliefs[i]) + sum(math.log(1 - beliefs[j]) for j in foes)
-    found = contrast(students, teachers, torch.tensor(classes), 0.5, n_images)
+    found = contrast(students, teachers, torch.tensor(classes), 0.5, math.log(z))
     assert found.item() == pytest.approx(total / 4)
+
+
+def test_pairs_and_negatives_of_untrained_embeddings_weigh_alike() -> None:
+    """Where all that is compared is as near, a pair is believed as one of its n + 1: its terms are of one size."""
+    students, teachers, classes = units(40, 0), units(40, 1), torch.arange(40)
+    level = contrast_level(students, teachers, classes, 0.5)
+    e = torch.exp(students @ teachers.T / 0.5)
+    assert level.item() == pytest.approx(math.log(float(e.mean())))
+    alike = torch.ones(40, 1, dtype=torch.float64)
+    found = contrast(alike, alike, classes, 0.5, contrast_level(alike, alike, classes, 0.5)).item()
+    assert found == pytest.approx(2 * (math.log(40) - 39 * math.log(39 / 40)))
+    two = torch.tensor([0, 0])  # of one class: only an image beside itself counts
+    same = contrast_level(students[:2], teachers[:2], two, 0.5).item()
+    assert same == pytest.approx(math.log(float(e[:2, :2].diagonal().mean())))
 
 
 def test_contrast_falls_as_the_student_nears_its_teacher() -> None:
     teachers, classes = torch.eye(6, dtype=torch.float64), torch.arange(6)
     along = [F.normalize(t * teachers + (1 - t) * teachers.roll(1, dims=0), dim=1) for t in (0.0, 0.6, 1.0)]
-    far, nearer, same = (contrast(students, teachers, classes, 0.5, 6).item() for students in along)
+    far, nearer, same = (contrast(students, teachers, classes, 0.5, 0.0).item() for students in along)
     assert far > nearer > same
 
 
 def test_images_of_one_class_do_not_push_each_other() -> None:
     students, teachers = units(3, 4), units(3, 5)
-    alone = contrast(students, teachers, torch.zeros(3, dtype=torch.int64), 0.5, 30)
+    alone = contrast(students, teachers, torch.zeros(3, dtype=torch.int64), 0.5, 0.3)
     teachers_moved = teachers.clone()
     teachers_moved[2] = -teachers[2]
-    both = contrast(students, teachers_moved, torch.zeros(3, dtype=torch.int64), 0.5, 30)
+    both = contrast(students, teachers_moved, torch.zeros(3, dtype=torch.int64), 0.5, 0.3)
     own = [students[2] @ teachers[2], students[2] @ teachers_moved[2]]
-    change = [
-        2 * F.softplus(-(score / 0.5 - math.log(1 / 30))) / 3 for score in own
-    ]  # the third pair's own terms alone
+    change = [2 * F.softplus(-(score / 0.5 - 0.3)) / 3 for score in own]  # the third pair's own terms alone
     assert (both - alone).item() == pytest.approx((change[1] - change[0]).item())
 
 
