@@ -23,7 +23,7 @@ from benchmark.run import Run
 from benchmark.space import PIXEL
 from benchmark.store import Store
 from benchmark.synthetic_set import SyntheticSet
-from benchmark.values import Budget, Cell, Outcome, Probe, Real, Stored, from_json, to_json
+from benchmark.values import Budget, Cell, Outcome, Probe, Real, Stored, Training, from_json, to_json
 
 __all__ = ["checks", "run"]
 
@@ -254,6 +254,17 @@ def _evaluator_has_a_quick_form(name: str) -> None:
     assert sum(map(_work, planned.values())) <= sum(map(_work, whole.values())), "its quick form does more than all"
 
 
+def _evaluator_heeds_a_teacher(name: str) -> None:
+    """Lets a recipe's teacher give the labels of what is trained under it (`subject.data`), or says why it skips."""
+    taught = recipe.load("standard-v1-lite").vary(name="contract-test", teacher="mlp")
+    built, subject = load_evaluator(name), replace(_subject(), recipe=taught)
+    if built.skip_reason(subject) is None:
+        for training in {cell.training for cell in built.plan(subject).values()}:
+            labels = [data.labels for stage in training.stages for data in (stage.stream, stage.memory) if data]
+            heeded = not training.recipe.teacher or all(isinstance(one, Training) for one in labels)
+            assert heeded, "a training's recipe names a teacher, and its images keep their own labels"
+
+
 def _work(cell: Cell) -> int:
     return len(cell.seeds) * len(cell.probes)
 
@@ -352,6 +363,7 @@ _CHECKS: dict[str, tuple[Check, ...]] = {
     "evaluator": (
         _evaluator_is_a_value,
         _evaluator_has_a_quick_form,
+        _evaluator_heeds_a_teacher,
         _evaluator_plans_values,
         _evaluator_scores_outcomes,
     ),

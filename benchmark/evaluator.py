@@ -77,15 +77,19 @@ class Subject:
     ) -> Cell:
         """Train on the whole set from scratch; by default measure accuracy on the test split at the end."""
         chosen = recipe or self.recipe
-        training = Training((Stage(self.data(self.images)),), canonical(architecture), chosen)
+        training = Training((Stage(self.data(self.images, chosen)),), canonical(architecture), chosen)
         return Cell(training, chosen.seeds(), probes or (Probe("accuracy", self.test),))
 
-    def data(self, images: Images) -> Data:
-        """Images with the labels that the recipe wants: their own, or its teacher's."""
-        if not self.recipe.teacher:
+    def data(self, images: Images, recipe: Recipe | None = None) -> Data:
+        """Images with the labels that a recipe wants, by default the subject's: their own, or its teacher's.
+
+        The teacher learns from what the set was made of, and under the subject's recipe whatever else varies.
+        """
+        teacher = (recipe or self.recipe).teacher
+        if not teacher:
             return Data((images,))
-        full = Data((Made("full-data", "default", Real(self.dataset), Budget(), 0),))
-        return Data((images,), Training((Stage(full),), canonical(self.recipe.teacher), self.recipe.on_full_data()))
+        full = Data((Made("full-data", "default", self.train, Budget(), 0),))
+        return Data((images,), Training((Stage(full),), canonical(teacher), self.recipe.on_full_data()))
 
 
 class Evaluator:

@@ -118,7 +118,7 @@ class Recipe:
         """The reference schedule: the same optimiser and augmentation, its own length and batch, no teacher."""
         if not self.reference:
             raise UsageError(f"recipe {self.name!r} states no [reference] schedule for full data.")
-        return self.untaught().vary(name=f"{self.name}/reference", **dict(self.reference))
+        return self.vary(name=f"{self.name}/reference", **dict(self.reference)).untaught()
 
     def untaught(self) -> Recipe:
         """For labels that no teacher gives; `crd` without its term is cross-entropy."""
@@ -169,7 +169,7 @@ def load(name: str) -> Recipe:
         raise InvalidInput(f"recipe {base!r}: [reference] must be a table, and the name is the file's, no field.")
     try:
         recipe = _checked({**content, "name": base, "reference": tuple(sorted(_tuples(reference).items()))})
-        if reference:
+        if reference or recipe.teacher:
             recipe.on_full_data()
     except UsageError as fault:
         raise InvalidInput(f"recipe {base!r}: {fault}") from None

@@ -2,10 +2,10 @@
 
 Each network of a space trains from scratch on the set and is measured on `holdout`; nothing is chosen on test. Its rank
 is compared with the truth, which is accuracy on test after full training. Beside the subject always stand random-real
-and herding at as many images per class, early stopping on real data at equal image passes, parameter count and
-SynFlow, and for NAS-Bench-201 the table's accuracy after 12 epochs; all that the evaluator makes itself is made of
-train minus holdout. Negative correlations stay negative. Rates and lengths that a set
-carries are not used: they were learned for one network. docs/nas_proxy.md states the protocol.
+and herding at as many images per class, early stopping on real data at equal image passes, parameter count and SynFlow,
+and for NAS-Bench-201 the table's accuracy after 12 epochs; all that the evaluator makes itself is made of train minus
+holdout. Negative correlations stay negative. Rates and lengths that a set carries are not used: they were learned for
+one network. docs/nas_proxy.md states the protocol.
 
 Source: Zhao, Mopuri and Bilen (ICLR 2021), section 4.3. Differs: there the correlation is over the best twentieth, and
 later papers give it over the best 5, where a random ranking reaches 0.9; here it is over all networks and over a

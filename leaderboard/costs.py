@@ -1,7 +1,8 @@
 """Cost boards: what it took to make a set, and from how many trainings on it that has paid.
 
 Seconds are comparable on one device alone; image passes, images that went through a network, everywhere. Break-even is
-in passes: those of making the set over those that each training on it saves against the recipe's full-data schedule.
+in passes: those of making the set, and of training the recipe's teacher where it has one, over those that each training
+on the set saves against the recipe's full-data schedule.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ def _cost_board(board: Board, cards: Mapping[str, Card], made: Costs) -> CostBoa
         stated = [cost for digest in line.cell.digests for cost in _stated(digest, cards, made)]
         seconds, passes = (t_interval(_numbers(stated, name)) for name in ("seconds", "image_passes"))
         where = sorted({str(cost.get("device") or cost.get("numerics") or "") for cost in stated} - {""})
-        lines.append(CostLine(line, seconds, passes, tuple(where), break_even(passes.mean, set_passes, full_passes)))
+        spent = passes.mean + (_teacher_passes(board) or 0)
+        lines.append(CostLine(line, seconds, passes, tuple(where), break_even(spent, set_passes, full_passes)))
     lines.sort(key=_cheapest)
     return CostBoard(board.key.section, board, set_passes, full_passes, tuple(lines))
 
@@ -109,6 +111,12 @@ def _passes(board: Board) -> tuple[int | None, int | None]:
         None if n is None else n * plain.n_epochs(n),
         None if full is None else known.n_train * full.n_epochs(known.n_train),
     )
+
+
+def _teacher_passes(board: Board) -> int | None:
+    """Those of one training on the whole dataset, where a teacher labels what is trained on."""
+    plain = _recipe(board.key.recipe)
+    return _passes(board)[1] if plain is not None and plain.teacher else 0
 
 
 def _recipe(name: str) -> Recipe | None:

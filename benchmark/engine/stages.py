@@ -50,10 +50,18 @@ def is_staged(training: Training) -> bool:
 
 
 def stage_examples(training: Training, materials: Materials) -> tuple[StageExamples, ...]:
-    """Load the data of every stage, all in one space; none for an untrained network."""
+    """Load the data of every stage, all in one space; none for an untrained network.
+
+    Raises UsageError where the recipe names a teacher that does not give the labels.
+    """
     if not training.stages:
         return ()
     parts = [data for stage in training.stages for data in (stage.stream, stage.memory) if data is not None]
+    if training.recipe.teacher and not all(isinstance(data.labels, Training) for data in parts):
+        raise UsageError(
+            f"the recipe names a teacher, {training.recipe.teacher!r}, and the labels of some images are their own. "
+            "Fix: take a recipe without one here, or let the evaluator ask for `subject.data(images)`."
+        )
     loaded = {data: materials.training_examples(data, training.recipe) for data in parts}
     space = materials.common_space(loaded.values(), training.recipe)
     ready = {data: examples.converted(space) for data, examples in loaded.items()}

@@ -99,6 +99,16 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         '        yield Score("accuracy", 10.0, "percent", True, "mlp", 0)\n',
         "a failed training has a value",
     ),
+    "an evaluator that forgets a recipe's teacher": (
+        "evaluators/bad.py",
+        '"""Bad."""\nfrom dataclasses import dataclass, replace\nfrom benchmark.evaluator import Evaluator\n'
+        "from benchmark.values import Data, Stage\nVERSION = 1\n"
+        "@dataclass(frozen=True)\nclass Bad(Evaluator):\n    def plan(self, subject):\n"
+        '        cell = subject.cell("mlp")\n'
+        "        stages = (Stage(Data((subject.images,))),)\n"
+        '        return {"only": replace(cell, training=replace(cell.training, stages=stages))}\n',
+        "its images keep their own labels",
+    ),
     "a baseline without a source": (
         "baselines/bad.py",
         '"""Bad."""\nfrom dataclasses import dataclass\nfrom benchmark.baseline import Baseline\nVERSION = 1\n'

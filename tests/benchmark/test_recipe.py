@@ -81,6 +81,7 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one_and_full_data_have_none(
     assert Recipe.from_canonical(taught.canonical()).digest == taught.digest
     assert taught.on_full_data().digest == plain.on_full_data().digest
     assert taught.vary(loss="zipf").untaught().loss == "zipf"
+    assert taught.vary(reference=(("teacher", "mlp"),)).on_full_data().teacher == ""
     with pytest.raises(UsageError, match="convnet"):
         plain.vary(teacher="convnat")
 
@@ -134,6 +135,7 @@ def test_an_unknown_augmentation_is_found_before_anything_is_trained() -> None:
         ("[reference]\nepochs = 'many'", "recipe 'mine/reference': epochs = 'many'"),
         ("reference = 3", r"\[reference\] must be a table"),
         ("name = 'other'", "the name is the file's"),
+        ("teacher = 'mlp'", r"states no \[reference\] schedule"),
         ("augmentation = 'blur'", "recipe 'mine': unknown augmentation 'blur'"),
         ("epochs = ", r"mine\.toml is not valid TOML"),
     ],

@@ -37,7 +37,7 @@ def main(wanted: list[str]) -> int:
             missed.append(name)
             continue
         write(name, finding)
-        if not finding.passed:
+        if finding.passed is False:
             missed.append(name)
     if missed:
         print(f"missed or broken: {', '.join(missed)}", file=sys.stderr)

@@ -70,13 +70,13 @@ def planned(bench: Bench) -> dict[tuple[int, str, int], Cell]:
     return cells
 
 
-def compared(by_set: Mapping[tuple[int, str, int], float], ipc: int) -> dict[str, dict[str, float | int]]:
+def compared(by_set: Mapping[tuple[int, str, int], float], ipc: int) -> dict[str, dict[str, Any]]:
     """Accuracy of each way, and its gain over class ids."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in WAYS:
         values = [by_set[ipc, name, seed] for seed in SETS]
         gains = [value - by_set[ipc, PLAIN, seed] for value, seed in zip(values, SETS, strict=True)]
-        found[name] = spread(values)
+        found[name] = {**spread(values), "by set": [round(value, 2) for value in values]}
         if name != PLAIN:
             mean, half = statistics.fmean(gains), stats.t.ppf(0.975, len(gains) - 1) * stats.sem(gains)
             found[name] |= {"gain": round(mean, 2), "low": round(mean - half, 2), "high": round(mean + half, 2)}

@@ -10,6 +10,7 @@ import pytest
 
 from benchmark import recipe
 from benchmark.results import frame
+from leaderboard import costs
 from leaderboard.boards import boards
 from leaderboard.costs import break_even, cost_boards
 from leaderboard.equal_bytes import SMALLER, equal_bytes
@@ -130,6 +131,16 @@ def test_costs_are_those_of_every_run_that_made_a_set_else_the_cards() -> None:
     assert told[:2] == [("herding", 3.0, 3, ("cpu",)), ("dm", 9.0, 1, ("cpu",))]
     assert board.lines[1].break_even == math.ceil(82_500 / (full - 10 * plain.n_epochs(10)))
     assert math.isnan(board.lines[2].seconds.mean) and board.lines[2].break_even is None
+
+
+def test_a_recipes_teacher_counts_where_trainings_are_to_pay_for_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = rows(*line("real", 1, 650, 60.0))
+    made = {given[0].set: [{"seconds": 1, "image_passes": 0}]}
+    taught = recipe.load("standard-v1-lite").vary(teacher="mlp")
+    monkeypatch.setattr(costs, "_recipe", lambda name: taught)
+    [board] = cost_boards(boards(given, {}), {}, made)
+    assert board.full_passes is not None and board.set_passes is not None
+    assert board.lines[0].break_even == math.ceil(board.full_passes / (board.full_passes - board.set_passes)) == 2
 
 
 @pytest.mark.parametrize("bad", [True, "9", -1, math.nan, 1e30, None, [1]])

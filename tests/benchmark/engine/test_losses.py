@@ -135,6 +135,15 @@ def test_a_run_estimates_and_trains_students_under_crd(materials: engine.Materia
     assert runner.train(engine.join([teacher]), "teacher") == runner.train(engine.join([student]), "student") == {}
 
 
+def test_labels_of_their_own_under_a_recipe_with_a_teacher_are_refused(
+    materials: engine.Materials, stored: Stored
+) -> None:
+    """An evaluator that forgets the teacher would score what its rows do not say."""
+    training = Training((Stage(Data((stored,))),), "mlp", replace(SHORT, teacher="mlp"))
+    with pytest.raises(UsageError, match="the recipe names a teacher, 'mlp'"):
+        engine.run_block(engine.Block(training, 0, (TEST,)), materials)
+
+
 def test_crd_asks_for_a_teacher_and_one_stage(materials: engine.Materials, stored: Stored) -> None:
     recipe = replace(SHORT, loss="crd")
     alone = Training((Stage(Data((stored,))),), "mlp", recipe)
