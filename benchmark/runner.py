@@ -294,8 +294,8 @@ class Runner:
 
     def _threads(self, blocks: Sequence[engine.Block]) -> Threads | None:
         """Threads of this process, where they do these blocks sooner than it alone."""
-        eager = self.materials.device.type == "cpu" and all(block.way.backend == "eager" for block in blocks)
-        return Threads(self.workers.n, self.materials) if eager and min(self.workers.n, len(blocks)) > 1 else None
+        several = self.materials.device.type == "cpu" and min(self.workers.n, len(blocks)) > 1
+        return Threads(self.workers.n, self.materials) if several else None
 
     def _assigned(self, blocks: Sequence[engine.Block], settled: bool = False) -> list[engine.Block]:
         """With ways of computing."""

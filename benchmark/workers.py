@@ -119,8 +119,8 @@ class Workers:
 
 
 class Threads:
-    """Threads of this process. They start at once, but share Python: for eager work alone, since compiled code that is
-    loaded from a file never lets another thread run."""
+    """Threads of this process. They start at once, but share Python, which one runs at a time; torch's operations, and
+    compiled code, run side by side."""
 
     start_seconds = 0.0
     saves = 3 / 8

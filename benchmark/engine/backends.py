@@ -142,9 +142,8 @@ def assign(
             ways |= {block: _way(step, work, materials) for block, work in works.items()}
         else:
             ways |= dict.fromkeys(theirs, _way(step, sum(works.values()), materials, () if elsewhere else theirs))
-    eager = [block for block in few if ways[block] == EAGER]
-    if len(eager) > 1:  # threads of this process do them side by side, which compiled code does not let them
-        one_thread |= dict.fromkeys(eager, True)
+    if len(few) > 1 and materials.device.type == "cpu":  # threads of this process do them side by side
+        one_thread |= dict.fromkeys(few, True)
     return [replace(block, way=replace(ways[block], one_thread=one_thread[block])) for block in todo]
 
 

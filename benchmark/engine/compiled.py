@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.engine.machine_code import (
     TEST_BATCH,
+    NotAlone,
     Shape,
     StepKind,
     fitting,
@@ -313,7 +315,8 @@ def _compile(
     is torch's to keep, which takes seconds to find it again.
     """
     if file is not None and not example[0].is_cuda:
-        return kept(file, function, example)
+        with suppress(NotAlone):
+            return kept(file, function, example)
     # The number of threads is built into the code, so it must be part of what names it in the cache.
     options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
     compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)

@@ -2,16 +2,20 @@
 
 A file is named by all that its code depends on: the function's shape, our own sources, the version of torch, the CPU's
 instructions and cores. So it is found without building or tracing anything, and never taken up elsewhere. It runs with
-as many threads as its caller has, so that what a worker with one thread made serves a run with all cores too.
+as many threads as its caller has, so that what a worker with one thread made serves a run with all cores too; and other
+threads of Python run meanwhile.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import math
 import os
 import platform
+import threading
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +31,7 @@ from benchmark.recipe import Recipe
 
 __all__ = [
     "TEST_BATCH",
+    "NotAlone",
     "Shape",
     "StepKind",
     "as_sliced",
@@ -45,6 +50,12 @@ PIXELS = 2**15
 TEST_BATCH = 100
 """Images of one compiled forward pass, at most."""
 PACKAGE = Path(__file__).resolve().parents[1]
+SEAL = hashlib.sha256().digest_size
+"""Bytes behind a kept library, which are its sha256."""
+AT_ONCE = 4
+"""Threads that may run one function at a time; more wait."""
+_MAKING = threading.Lock()
+"""Of the threads of this process one traces and compiles at a time."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +135,15 @@ def kept(
     """The compiled form of a function, from its file; it is made first where there is none, or it cannot be read.
 
     The function is traced with its backward pass into one graph. It takes tensors of the example's shapes and dtypes,
-    and may change contiguous ones in place. Raises RuntimeError where the folder cannot be written to.
+    and may change contiguous ones in place. Raises RuntimeError where the folder cannot be written to, NotAlone where
+    torch cannot put all of the function into one library.
     """
     loaded = _load(file, example)
     if loaded is not None:
         return loaded
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock")):  # of several workers, one compiles
+        with _MAKING, FileLock(file.with_suffix(".lock")):  # of several workers, one compiles
             return _load(file, example) or _make(file, function, example)
     except OSError as fault:
         raise RuntimeError(
@@ -139,31 +151,63 @@ def kept(
         ) from fault
 
 
+class NotAlone(Exception):
+    """A function has no code of its own for some operation, so a file of it would not be all that it takes."""
+
+
 class _Loaded:
-    """Code from a file, as a function. Unlike a function of torch.compile it is for one shape and checks nothing, so
-    this does."""
+    """Code from a file, as a function for one shape. Unlike one of torch.compile it checks nothing, so this does.
+
+    The file is a shared library with the C interface that torch's ahead-of-time compiler gives it
+    (torch/csrc/inductor/aoti_runtime/interface.h). Torch's own class for it keeps Python's lock while it runs.
+    """
 
     def __init__(self, file: Path, example: tuple[torch.Tensor, ...]) -> None:
-        from torch._C import _aoti  # the class behind torch's public function, whose module takes a second to import
-
-        self._runner = _aoti.AOTIModelPackageLoader(str(file), "model", False, 1, -1)
+        """Raises OSError where the library cannot be loaded, AttributeError where it lacks a function."""
+        library, n_outputs = ctypes.CDLL(str(file)), ctypes.c_size_t()
+        self._container, self._run = ctypes.c_void_p(), library.AOTInductorModelContainerRun
+        create = library.AOTInductorModelContainerCreateWithDevice
+        _said(create(ctypes.byref(self._container), ctypes.c_size_t(AT_ONCE), b"cpu", None))
+        _said(library.AOTInductorModelContainerGetNumOutputs(self._container, ctypes.byref(n_outputs)))
         self._kinds = [(tensor.shape, tensor.dtype) for tensor in example]
+        self._n_outputs = n_outputs.value
 
     def __call__(self, *tensors: torch.Tensor) -> torch.Tensor:
+        from torch._C import _aoti
+
         kinds = [(tensor.shape, tensor.dtype) for tensor in tensors]
         if kinds != self._kinds:
             raise ValueError(f"compiled for {self._kinds}, called with {kinds}")
-        found: list[torch.Tensor] = self._runner.run([tensor.contiguous() for tensor in tensors])
-        return found[0]
+        handles = _aoti.unsafe_alloc_void_ptrs_from_tensors([tensor.contiguous() for tensor in tensors])
+        given = (ctypes.c_void_p * len(handles))(*(_address(handle, None) for handle in handles))
+        found = (ctypes.c_void_p * self._n_outputs)()
+        n, m = ctypes.c_size_t(len(given)), ctypes.c_size_t(len(found))
+        _said(self._run(self._container, given, n, found, m, None, None))  # which frees what it is given
+        outputs = _aoti.alloc_tensors_by_stealing_from_void_ptrs([_capsule(one, None, None) for one in found])
+        first: torch.Tensor = outputs[0]
+        return first
+
+
+_PYTHON = ctypes.PyDLL(None)
+_address = _PYTHON.PyCapsule_GetPointer
+_address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+_capsule = _PYTHON.PyCapsule_New
+_capsule.restype, _capsule.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+
+
+def _said(error: int) -> None:
+    """Raises RuntimeError where compiled code reports an error; what it was stands on stderr."""
+    if error:
+        raise RuntimeError("compiled code failed; it says why above. Delete the folder of compiled code, and try again")
 
 
 def _load(file: Path, example: tuple[torch.Tensor, ...]) -> _Loaded | None:
-    """None where there is no such file, or it is broken."""
-    if not file.exists():
-        return None
+    """None where there is no such file, or it is broken: a library that is cut short would end the process."""
     try:
-        return _Loaded(file, example)
-    except RuntimeError:
+        content = file.read_bytes()
+        is_whole = hashlib.sha256(content[:-SEAL]).digest() == content[-SEAL:]
+        return _Loaded(file, example) if is_whole else None
+    except (OSError, AttributeError, RuntimeError):
         return None
 
 
@@ -175,19 +219,35 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
     if hasattr(config.aot_inductor, "precompile_headers"):  # 300 MB, which pay from the third function on
         options["aot_inductor.precompile_headers"] = False
     program = torch.export.export(make_fx(function)(*example), example, strict=False)
-    unfinished = file.with_suffix(".unfinished.pt2")
-    aoti_compile_and_package(program, package_path=str(unfinished), inductor_configs=options)
+    package, unfinished = file.with_suffix(".pt2"), file.with_suffix(".unfinished.so")
+    try:
+        aoti_compile_and_package(program, package_path=str(package), inductor_configs=options)
+        code = _library_in(package)
+    finally:
+        package.unlink(missing_ok=True)
+    unfinished.write_bytes(code + hashlib.sha256(code).digest())
     made = _Loaded(unfinished, example)
     if _digest(_our_files()) == SOURCES:  # else they were edited since this process read them
         os.replace(unfinished, file)
     return made
 
 
+def _library_in(package: Path) -> bytes:
+    """The shared library in a package of torch's; raises NotAlone where it needs more of what is there."""
+    with zipfile.ZipFile(package) as archive:
+        names = [name for name in archive.namelist() if "/aotinductor/" in name]
+        libraries = [name for name in names if name.endswith(".so")]
+        told = (".so", ".o", ".cpp", ".h", "_metadata.json")  # the library, what it was made of, and how
+        if len(libraries) != 1 or not all(name.endswith(told) for name in names):
+            raise NotAlone(f"torch packs {', '.join(Path(name).suffix for name in names)}")
+        return archive.read(libraries[0])
+
+
 def _file(shape: Shape, what: object) -> Path:
     form = replace(shape, threads=_cores())
     text = repr((form, what, SOURCES, _plugin(shape.architecture), torch.__version__, _cpu()))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return Path(os.environ[CODE_FOLDER]) / "functions" / f"{name}.pt2"
+    return Path(os.environ[CODE_FOLDER]) / "functions" / f"{name}.so"
 
 
 def _cores() -> int:

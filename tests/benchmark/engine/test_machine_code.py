@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from ctypes import _FUNCFLAG_PYTHONAPI as FUNCFLAG_PYTHONAPI  # type: ignore[attr-defined]
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,14 +80,24 @@ def _never(*tensors: torch.Tensor) -> torch.Tensor:
 def test_code_is_made_once_changes_its_state_and_is_made_again_where_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "functions" / "step.pt2"
+    file = tmp_path / "functions" / "step.so"
     for function in (_step, _never):  # made, then loaded
         state = torch.arange(3.0)
         loss = kept(file, function, EXAMPLE)(state, torch.ones(3, 2).t())  # rows that are not one after another
         assert state.tolist() == [2.0, 3.0, 4.0] and loss.item() == 29.0
+    loaded = kept(file, _never, EXAMPLE)
+    assert isinstance(loaded, machine_code._Loaded)
+    assert not loaded._run._flags_ & FUNCFLAG_PYTHONAPI, "other threads wait while it runs"
     with pytest.raises(ValueError, match="compiled for"):
-        kept(file, _never, EXAMPLE)(torch.zeros(3), torch.ones(4, 3))
-    file.write_bytes(file.read_bytes()[:1000])
+        loaded(torch.zeros(3), torch.ones(4, 3))
+    with ThreadPoolExecutor(8) as pool:  # more than run at a time
+        sums = [pool.submit(loaded, torch.full((3,), float(k)), torch.ones(2, 3)) for k in range(64)]
+        assert [one.result().item() for one in sums] == [3 * (k + 2) ** 2 for k in range(64)]
+    assert [one.name for one in file.parent.iterdir() if one.suffix != ".lock"] == [file.name]
+    for broken in (file.read_bytes()[:1000], b""):
+        file.unlink()  # never cut what is loaded
+        file.write_bytes(broken)
+        assert machine_code._load(file, EXAMPLE) is None
     state = torch.zeros(3)
     monkeypatch.setattr(machine_code, "SOURCES", "as they were before somebody edited them")
     assert kept(file, _step, EXAMPLE)(state, torch.ones(2, 3)).item() == 12.0
@@ -92,7 +105,19 @@ def test_code_is_made_once_changes_its_state_and_is_made_again_where_broken(
         kept(file, _never, EXAMPLE)
 
 
+def test_a_package_that_is_more_than_a_library_is_not_kept(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "code.pt2", "w") as archive:
+        for name in ("a.so", "a.cpp", "a_metadata.json"):
+            archive.writestr(f"code/data/aotinductor/model/{name}", name)
+        archive.writestr("code/version", "1")
+    assert machine_code._library_in(tmp_path / "code.pt2") == b"a.so"
+    with zipfile.ZipFile(tmp_path / "code.pt2", "a") as archive:
+        archive.writestr("code/data/aotinductor/model/a.wrapper.json", "operations that only torch itself has")
+    with pytest.raises(machine_code.NotAlone, match="json"):
+        machine_code._library_in(tmp_path / "code.pt2")
+
+
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "functions").write_text("no folder")
     with pytest.raises(RuntimeError, match="XDG_CACHE_HOME"):
-        kept(tmp_path / "functions" / "step.pt2", _never, EXAMPLE)
+        kept(tmp_path / "functions" / "step.so", _never, EXAMPLE)
