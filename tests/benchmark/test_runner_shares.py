@@ -141,7 +141,7 @@ def test_processes_are_started_only_where_they_save_time_and_a_cluster_always_ge
     monkeypatch.setattr(backends, "_way", lambda *given: engine.Way("compiled", "bfloat16"))
     monkeypatch.setattr(runner.estimator, "seconds", lambda block: 0.1)
     runner.train(blocks, "compiled")
-    assert used[-1] is Threads
+    assert used == [Threads, Workers, Threads]
     monkeypatch.setattr(type(runner.workers), "start_seconds", property(lambda self: 0.0))
     monkeypatch.setattr(runner.workers, "n", 1)  # as a cluster with one worker
     runner.train(blocks, "one worker")
