@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,10 +129,8 @@ class NasProxy(Evaluator):
 
     def _cost(self, subject: Subject, condition: str, space: Space) -> float:
         """Image passes over all seeds, in percent of one full training; making a set is not in it."""
-        passes = self._passes(subject)
-        if condition in ("random-real", "herding"):  # fewer where a decoder makes several images of one
-            n_images = (subject.ipc or 1) * subject.n_classes
-            passes = subject.recipe.n_epochs(n_images) * n_images
+        beside = condition in ("random-real", "herding")  # fewer images where a decoder makes several of one
+        passes = self._passes(replace(subject, n_images=None) if beside else subject)
         if condition == "early-stopping" and passes >= _n_rest(subject) / 2:
             passes = max(1, round(passes / _n_rest(subject))) * _n_rest(subject)
         return 100 * passes * len(self._seeds(subject)) / space.passes

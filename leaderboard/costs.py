@@ -74,14 +74,14 @@ def break_even(made_passes: float, set_passes: int | None, full_passes: int | No
 
 
 def _cost_board(board: Board, cards: Mapping[str, Card], made: Costs) -> CostBoard:
-    set_passes, full_passes = _passes(board)
+    set_passes, full_passes, teacher_passes = _passes(board)
     lines = []
     for line in board.lines:
         stated = [cost for digest in line.cell.digests for cost in _stated(digest, cards, made)]
         seconds, passes = (t_interval(_numbers(stated, name)) for name in ("seconds", "image_passes"))
         where = sorted({str(cost.get("device") or cost.get("numerics") or "") for cost in stated} - {""})
-        spent = passes.mean + (_teacher_passes(board) or 0)
-        lines.append(CostLine(line, seconds, passes, tuple(where), break_even(spent, set_passes, full_passes)))
+        paid = break_even(passes.mean + teacher_passes, set_passes, full_passes)
+        lines.append(CostLine(line, seconds, passes, tuple(where), paid))
     lines.sort(key=_cheapest)
     return CostBoard(board.key.section, board, set_passes, full_passes, tuple(lines))
 
@@ -100,23 +100,19 @@ def _numbers(stated: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     return [float(value) for value in values if type(value) in (int, float) and 0 <= value < 1e18]
 
 
-def _passes(board: Board) -> tuple[int | None, int | None]:
-    """Image passes of one training on a set, and on the whole dataset; None where they cannot be told."""
+def _passes(board: Board) -> tuple[int | None, int | None, int]:
+    """Image passes of one training on a set, on the whole dataset, and of the recipe's teacher, if it has one.
+
+    None where they cannot be told.
+    """
     known, plain = facts(board.key.dataset), _recipe(board.key.recipe)
     if known is None or plain is None:
-        return None, None
+        return None, None, 0
     n = None if board.key.ipc is None else board.key.ipc * len(known.classes)
     full = plain.on_full_data() if plain.reference else None
-    return (
-        None if n is None else n * plain.n_epochs(n),
-        None if full is None else known.n_train * full.n_epochs(known.n_train),
-    )
-
-
-def _teacher_passes(board: Board) -> int | None:
-    """Those of one training on the whole dataset, where a teacher labels what is trained on."""
-    plain = _recipe(board.key.recipe)
-    return _passes(board)[1] if plain is not None and plain.teacher else 0
+    full_passes = None if full is None else known.n_train * full.n_epochs(known.n_train)
+    teacher_passes = full_passes if plain.teacher else None
+    return None if n is None else n * plain.n_epochs(n), full_passes, teacher_passes or 0
 
 
 def _recipe(name: str) -> Recipe | None:
