@@ -35,7 +35,7 @@ class Entry:
 
     digest: str
     row: Row
-    """Any of its rows, for what they all share."""
+    """One of its rows, for what they all share; where there is one, of those that tell the set's own labels."""
     methods: tuple[str, ...]
     """Usually one; methods that happen to make the same set share its page."""
     seeds: tuple[int, ...]
@@ -69,10 +69,11 @@ def _entry(digest: str, rows: list[Row], source: Source) -> Entry:
     card = source.cards.get(digest)
     distinct = {(*_place(row), row.seed): row for row in reversed(rows)}  # methods that gave one set share its rows
     shown = [row for row in rows if distinct[(*_place(row), row.seed)] is row]
+    own = next((row for row in rows if row.track != "teacher"), rows[0])
     facts = tuple(fact for fact in _facts(card) if fact.text) if card else ()
     return Entry(
         digest=digest,
-        row=rows[0],
+        row=own,
         methods=tuple(sorted({row.method for row in rows})),
         seeds=tuple(sorted({seed for row in rows for seed in row.distil_seeds})),
         card=card,

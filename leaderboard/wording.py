@@ -33,7 +33,7 @@ MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 DIGITS = {"bytes": 0, "1": 3, "rho": 3, "tau": 3, "nats": 3}
 """Behind the point, by unit; two elsewhere."""
-TRACKS = {"hard": "hard labels", "soft": "soft labels", "teacher": "online teacher"}
+TRACKS = {"hard": "hard labels", "soft": "soft labels", "teacher": "a teacher's labels"}
 
 
 def number(value: float | None, digits: int = 2) -> str:

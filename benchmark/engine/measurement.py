@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
 import torch
 
@@ -30,6 +29,7 @@ class Measurement:
         self.network = network.eval()
         self._examples = examples
         self._forward = forward or self.network
+        self._passed: dict[str, torch.Tensor] = {}
 
     @property
     def examples(self) -> Examples:
@@ -63,16 +63,22 @@ class Measurement:
         examples = Examples(space.from_pixel(change(pixels)), self.labels[rows], space, self.examples.facts)
         return Measurement(self.network, examples, self._forward)
 
-    @cached_property
+    @property
     def logits(self) -> torch.Tensor:
         """(N, K) outputs before softmax."""
-        return self._passes(self._forward)
+        return self._once("logits", self._forward)
 
-    @cached_property
+    @property
     def embeddings(self) -> torch.Tensor:
         """(N, F) features before the classifier."""
         embed: Callable[[torch.Tensor], torch.Tensor] = self.network.embed  # type: ignore[assignment]
-        return self._passes(embed)
+        return self._once("embeddings", embed)
+
+    def _once(self, name: str, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Not `cached_property`: in Python 3.11 a class has one lock for it, so networks would be tested in turn."""
+        if name not in self._passed:
+            self._passed[name] = self._passes(function)
+        return self._passed[name]
 
     def _passes(self, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """The function on all images, as many at a time as memory holds."""

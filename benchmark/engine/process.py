@@ -17,7 +17,7 @@ __all__ = ["SMALL_SIDE", "every_thread", "is_small", "prepare"]
 
 SMALL_SIDE = 16
 """Images up to this height and width are small."""
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
 TOP_PAD = 64 * 2**20
 
 
@@ -51,11 +51,13 @@ def _keep_freed_memory() -> None:
 
     By default it returns large blocks to the system at every free and faults them in again at the next step; on a
     small convolutional network that costs about a third of the time (20 against 28 ms a step of ConvNet-D3 on 100
-    images of 8x8, two threads of an EPYC, torch 2.15). The result is the same to the bit.
+    images of 8x8, two threads of an EPYC, torch 2.15). Threads would each get memory of their own, of which large
+    pieces go back all the same (half as slow again, eagerly on images of 32x32), so they share one. The result is the
+    same to the bit.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, TOP_PAD)):
+    for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, TOP_PAD), (M_ARENA_MAX, 1)):
         mallopt(name, value)

@@ -115,3 +115,12 @@ def test_methods_that_gave_one_set_share_its_page(fake_store: Make) -> None:
     assert (found.methods, found.seeds) == (("class-mean", "k-means"), (0, 2))
     [[score]] = [block.scores for block in found.blocks]
     assert (score.cell.interval.n, len(found.rows)) == (3, 3)
+
+
+def test_a_page_tells_how_the_set_is_labelled_not_how_a_recipe_labels_it(fake_store: Make) -> None:
+    for recipes in (("a-taught", "b-plain"), ("a-taught",)):
+        store = fake_store("-".join(recipes))
+        digest = store.add_set(card_of("class-mean", 1, 0))
+        for name in recipes:
+            store.add_row(set=digest, method="class-mean", recipe=name, track="teacher" if "taught" in name else "hard")
+        assert entry_of(store).row.track == ("hard" if "b-plain" in recipes else "teacher")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.results import frame
 from benchmark.statistics import paired_difference, t_interval
-from leaderboard.boards import boards
+from leaderboard.boards import TRACKS, boards
 from leaderboard.cells import cell
 from leaderboard.sources import Card, rows_of
 from leaderboard.wording import between, count, details, digits, number, per_class, signed, size, status, track
@@ -56,7 +56,7 @@ def test_sizes_and_tracks_are_told_in_words() -> None:
     assert per_class(1) == "1 image per class"
     assert per_class(10) == "10 images per class"
     assert per_class(None) == "any number per class"
-    assert track("hard") == "hard labels"
+    assert [track(name) for name in TRACKS] == ["hard labels", "soft labels", "a teacher's labels"]
     assert track("something new") == "something new"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -34,6 +37,20 @@ def test_what_does_not_fit_into_memory_is_done_in_smaller_chunks(whole: engine.M
     small = engine.Measurement(whole.network, whole.examples, forward)
     assert torch.allclose(small.logits, whole.logits, atol=1e-5)
     assert sizes[:3] == [500, 250, 125] and sum(sizes[2:]) == len(whole.images)
+
+
+def test_two_networks_are_measured_at_the_same_time(whole: engine.Measurement) -> None:
+    """Neither waits for the other: here each waits until the other has begun."""
+    both = threading.Barrier(2)
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        if len(images) == 500:  # the first chunk
+            both.wait(timeout=20)
+        return images.flatten(1)[:, :10]
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: engine.Measurement(whole.network, whole.examples, forward).logits, range(2)))
+    assert torch.equal(*found) and len(found[0]) == len(whole.images)
 
 
 def test_one_image_that_does_not_fit_is_an_error(whole: engine.Measurement) -> None:
