@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from benchmark.bench.cells import BenchCell
@@ -15,9 +16,9 @@ __all__ = ["CHECKS", "FIGURE", "PRECISION", "RECORD", "REFERENCE_CHECK", "render
 FIGURE = "images/performance.svg"
 RECORD = "evidence/performance.json"
 REFERENCE_CHECK = "evidence/reference_loop.json"
-PRECISION = "evidence/precision.json"
+PRECISION, PRECISION_LARGER = "evidence/precision.json", "evidence/precision_larger.json"
 BASELINES = "evidence/baselines_speed.json"
-CHECKS = (REFERENCE_CHECK, PRECISION, BASELINES)
+CHECKS = (REFERENCE_CHECK, PRECISION, PRECISION_LARGER, BASELINES)
 """Evidence that the page tells beside the times, relative to the page as the others: what the modules of tests/evidence
 that have their names write."""
 
@@ -44,7 +45,8 @@ could do at best. `distillbench bench` measures all of it again and writes this 
   the cell alone is not worth compiling, that was a larger plan of the same shapes. *Cold*: the first run of all, with
   an empty cache of compiled code.
 - **Interleaved.** Each part runs in a process of its own, in turn: a seed of the reference, all seeds of ours, the next
-  seed of the reference, and so on. The range behind a ratio is that of these neighbours.
+  seed of the reference, and so on. The range behind a ratio is that of each reference seed, times the seeds, beside
+  the nearest run of ours.
 - **The floor** is the convolutions and matrix products of the cell, counted, at the rate of the faster of two square
   matrix products (bfloat16 and float32), timed before and after, the better time of both. The share of it that is
   reached says how much of the machine is used; nothing reaches all of it. One pass over the test images is counted,
@@ -69,7 +71,10 @@ def render(
     if found:
         parts.append(f"## Where the time goes\n\n![Shares of training and testing, reference and ours]({FIGURE})\n")
     parts += _not_run([cell for cell in order if cell.name not in cells])
-    parts += [*_precision(checks.get(PRECISION)), *_check(checks.get(REFERENCE_CHECK))]
+    parts += [
+        *_precision({name: checks[name] for name in (PRECISION, PRECISION_LARGER) if name in checks}),
+        *_check(checks.get(REFERENCE_CHECK)),
+    ]
     parts += _baselines(checks.get(BASELINES))
     return "\n".join(parts)
 
@@ -187,23 +192,35 @@ def _not_run(cells: Sequence[BenchCell]) -> Iterator[str]:
             yield _table(["cell", "what", "recipe", "bar: reference over ours"], rows)
 
 
-def _precision(study: Json | None) -> Iterator[str]:
+def _precision(studies: Mapping[str, Json]) -> Iterator[str]:
     """Whether networks trained in bfloat16 are as good."""
-    if study is None:
+    if not studies:
         return
+    study = next(iter(studies.values()))
+    sources = "; ".join(f"`tests/evidence/{PurePosixPath(name).stem}.py`, [{name}]({name})" for name in studies)
     yield "## Is bfloat16 equal to float32?\n"
     text = (
         "Each seed is trained twice, from the same weights on the same images in the same order: eager in float32, and "
         "compiled in bfloat16. Equal means that the 95 % interval of the mean difference lies within half a point. "
-        f"{study['n'].capitalize()}; {study['spread']} (`tests/evidence/precision.py`, [{PRECISION}]({PRECISION})). "
+        f"{study['n'].capitalize()}; {study['spread']} ({sources}). "
         f"{study['device']}, torch {study['versions']['torch']}. The engine uses bfloat16 for these architectures on "
         "any data set, size and recipe that asks for no precision; what is not in the table was not studied."
     )
     yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
-    head = ["cell", "float32, %", "bfloat16, %", "difference", "95 % interval", "seeds", "within half a point"]
+    head = [
+        "cell",
+        "epochs",
+        "float32, %",
+        "bfloat16, %",
+        "difference",
+        "95 % interval",
+        "seeds",
+        "within half a point",
+    ]
     rows = [
         [
             name,
+            str(study["details"]["epochs"]),
             f"{row['float32']:.2f}",
             f"{row['bfloat16']:.2f}",
             f"{row['difference']:+.2f}",
@@ -211,6 +228,7 @@ def _precision(study: Json | None) -> Iterator[str]:
             str(row["n"]),
             "yes" if study["details"]["held"][name] else "no",
         ]
+        for study in studies.values()
         for name, row in study["value"].items()
     ]
     yield _table(head, rows)

@@ -83,9 +83,11 @@ class Measured:
 
     @property
     def ratios(self) -> tuple[float, float]:
-        """Lowest and highest ratio of a reference seed, times the seeds, to the run of ours that followed it."""
-        pairs = zip(self.reference, self.warm, strict=False)
-        found = [self.cell.n_seeds * seed["seconds"] / run["seconds"] for seed, run in pairs]
+        """Lowest and highest ratio of a reference seed, times the seeds, to the run of ours that followed it or, after
+        the last of these, to that one."""
+        ours = [run["seconds"] for run in self.warm]
+        theirs = [self.cell.n_seeds * seed["seconds"] for seed in self.reference]
+        found = [seconds / ours[min(turn, len(ours) - 1)] for turn, seconds in enumerate(theirs)]
         return min(found), max(found)
 
     @property

@@ -23,7 +23,9 @@ def test_a_ratio_is_the_sum_over_seeds_over_the_mean_of_ours(measured: Made) -> 
     assert found.seconds("reference").sd == pytest.approx(10**0.5)  # of one seed
     assert found.seconds("ours").mean == 13.0
     assert found.ratio == pytest.approx(170 / 13)
-    assert found.ratios == (5 * 34 / 17, 5 * 30 / 10)  # neighbours: 150/10, 160/12, 170/17
+    assert found.ratios == (5 * 34 / 17, 5 * 30 / 10)  # neighbours: 150/10, 160/12, 170/17, 180/17, 190/17
+    fewer = replace(found, warm=found.warm[:1])
+    assert fewer.ratios == (5 * 30 / 10, 5 * 38 / 10)
     assert found.cold_ratio == 170 / 40
 
 
@@ -105,12 +107,17 @@ def test_the_page_tells_where_bfloat16_holds() -> None:
         "value": {"digits mlp at 1": row},
         "n": "seeds, paired",
         "spread": "points",
-        "details": {"held": {"digits mlp at 1": False}},
+        "details": {"held": {"digits mlp at 1": False}, "epochs": 300},
         "device": "a CPU",
         "versions": {"torch": "2.15.0"},
     }
+    line = "| digits mlp at 1 | 300 | 70.00 | 70.25 | +0.25 | -0.10 to +0.60 | 40 | no |"
     text = page.render({}, known().values(), {page.PRECISION: study})
-    assert "| digits mlp at 1 | 70.00 | 70.25 | +0.25 | -0.10 to +0.60 | 40 | no |" in text
+    assert line in text and page.PRECISION_LARGER not in text
+    details = {"held": {"cifar10 larger at 1": True}, "epochs": 60}
+    larger = {**study, "value": {"cifar10 larger at 1": row}, "details": details}
+    both = page.render({}, known().values(), {page.PRECISION: study, page.PRECISION_LARGER: larger})
+    assert line in both and "| cifar10 larger at 1 | 60 | 70.00 |" in both and f"({page.PRECISION_LARGER})" in both
 
 
 def test_the_page_tells_how_the_reference_was_checked(measured: Made) -> None:
