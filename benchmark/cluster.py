@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,7 +70,7 @@ class Cluster:
     def takes(self, one_thread: bool) -> bool:
         return True
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Generator[Answer[Item, Result], None, None]:
         """Carry a task out on every item, in any order; yields its result or what it raised.
 
         Claims are held here, for as long as a piece of work is on its way. Raises EnvironmentFault when the scheduler

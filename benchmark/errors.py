@@ -26,6 +26,8 @@ __all__ = [
     "PolicyRefusal",
     "TrainingDiverged",
     "UsageError",
+    "first_line",
+    "is_machines",
     "unknown_name",
 ]
 
@@ -36,6 +38,16 @@ class DistillBenchError(Exception):
     exit_code = 6
     problems: tuple[Problem, ...] = ()
     """With a code each (docs/errors.md), all of them where many are told; empty for errors without codes."""
+
+
+def is_machines(fault: Exception | None) -> bool:
+    """Whether something may have gone wrong on the machine (memory, a GPU, a worker), so that the rest may go on."""
+    return isinstance(fault, (RuntimeError, MemoryError))
+
+
+def first_line(fault: Exception) -> str:
+    """What was raised, in one line."""
+    return f"{type(fault).__name__}: {str(fault).strip().partition(chr(10))[0][:200]}"
 
 
 class UsageError(DistillBenchError):

@@ -1,12 +1,14 @@
 """Names of outcomes: what a training is, and which versions of which plug-ins it stands on.
 
-A key covers the training's canonical JSON, the version of every plug-in that it names and the digest of every dataset,
-so nothing stored is ever mistaken for something else. Seeds and numerics are no part of it.
+A key covers the training's canonical JSON, the version of every plug-in that it names and the digest of every dataset
+(of data that are not ours also what their file says of them, which may be edited), so nothing stored is ever mistaken
+for something else. Seeds and numerics are no part of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from benchmark import datasets, loss, registry
@@ -39,13 +41,24 @@ def outcome_name(training: Training, seed: int, probe: Probe) -> str:
 def made_key(made: Made, hyper_parameters: Mapping[str, Any], needed: list[str]) -> str:
     """Names a request to a baseline: its values, not its preset's name, and the trainings that it stands on."""
     stored = to_json(made)
-    versions = {"baseline": registry.version("baseline", made.baseline), "dataset": dataset_digest(made.real.dataset)}
+    versions = {"baseline": registry.version("baseline", made.baseline), "dataset": _content(made.real.dataset)}
     return digest({"made": stored, "hyper_parameters": dict(hyper_parameters), "versions": versions, "needs": needed})
 
 
 def dataset_digest(name: str) -> str:
     """The committed digest of a dataset, or that of the data where none is committed."""
     return datasets.facts(name).digest or datasets.load(name).facts.digest
+
+
+def _content(name: str) -> str:
+    """What fixes a dataset as a network sees it."""
+    content = dataset_digest(name)
+    if registry.is_ours("dataset", name):
+        return content
+    facts = datasets.facts(name)
+    return digest(
+        {"digest": content, "flip": facts.flip, "statistics": {k: asdict(v) for k, v in facts.statistics.items()}}
+    )
 
 
 def _versions(stored: Any) -> Iterator[tuple[str, Any]]:
@@ -63,7 +76,7 @@ def _versions(stored: Any) -> Iterator[tuple[str, Any]]:
     if kind == "requantised":
         yield "requantising", REQUANTISING
     if kind == "real":
-        yield f"dataset/{stored['dataset']}", dataset_digest(stored["dataset"])
+        yield f"dataset/{stored['dataset']}", _content(stored["dataset"])
     if kind == "training":
         architecture = str(stored["architecture"]).partition(":")[0]
         yield f"architecture/{architecture}", registry.version("architecture", architecture)

@@ -20,6 +20,7 @@ import inspect
 import os
 import re
 import sys
+import threading
 import tomllib
 import traceback
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ __all__ = [
     "KINDS",
     "Kind",
     "add_folder",
+    "is_ours",
     "load",
     "module",
     "names",
@@ -79,6 +81,7 @@ KINDS: dict[str, Kind] = {
 }
 
 _extra_folders: list[Path] = []
+_IMPORTING = threading.RLock()
 
 
 def add_folder(folder: str | Path) -> None:
@@ -165,6 +168,16 @@ def path(kind: str, name: str) -> Path:
     return _files(kind)[name]
 
 
+def is_ours(kind: str, name: str) -> bool:
+    """Whether a plug-in of this name comes with the project; no such name: it does not."""
+    _check_kind(kind)
+    return name in _files(kind) and _files(kind)[name].parent == _room(kind)
+
+
+def _room(kind: str) -> Path:
+    return _ROOT.joinpath(*KINDS[kind].room.split("."))
+
+
 def read_toml(file: Path) -> dict[str, Any]:
     """The content of a TOML plug-in; raises InvalidInput naming the file."""
     try:
@@ -220,7 +233,7 @@ def module(kind: str, name: str) -> ModuleType:
     file = path(kind, name)
     where = KINDS[kind]
     try:
-        if file.parent == _ROOT.joinpath(*where.room.split(".")):
+        if file.parent == _room(kind):
             return importlib.import_module(f"{where.room}.{file.stem}")
         return _outsider(file, f"distillbench_plugins.{where.folder}.{file.stem}")
     except (Exception, SystemExit) as fault:
@@ -231,9 +244,12 @@ def module(kind: str, name: str) -> ModuleType:
 
 def _outsider(file: Path, full_name: str) -> ModuleType:
     """Import a file from outside, in place of a module of that name that came from another folder."""
-    known = sys.modules.get(full_name)
-    if known is not None and known.__file__ == str(file):
-        return known
+    with _IMPORTING:  # or a second thread would find the module before all of it has run
+        known = sys.modules.get(full_name)
+        return known if known is not None and known.__file__ == str(file) else _imported(file, full_name)
+
+
+def _imported(file: Path, full_name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(full_name, file)
     if spec is None or spec.loader is None:
         raise ImportError("no loader for this file")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, registry
-from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError
+from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError, first_line, is_machines
 from benchmark.estimate import Estimate
 from benchmark.evaluator import Label, Subject
 from benchmark.plan import Job
@@ -90,10 +90,11 @@ class Runner:
                     self.report.n_made += 1
                 elif fault is None:  # by another run, meanwhile
                     found[made] = making.find(made, self.store)
-                elif isinstance(fault, TrainingDiverged):
-                    self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {fault}")
                 elif isinstance(fault, UsageError) and refused is not None:
                     refused[made] = str(fault)
+                elif isinstance(fault, TrainingDiverged) or is_machines(fault):
+                    reason = str(fault) if isinstance(fault, TrainingDiverged) else first_line(fault)
+                    self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {reason}")
                 elif fault is not None:
                     raise fault
                 progress.advance(expected[made])
@@ -319,16 +320,15 @@ class Runner:
             reason = self._refused.get(unmade[0], f"the set of {unmade[0].baseline!r} beside it could not be made")
             how = "skipped" if unmade[0] in self._refused else "failed"
             return tuple(Outcome(seed, probe, how, reason=reason) for seed in cell.seeds for probe in cell.probes)
-        broken = [seed for seed in cell.seeds if (cell.training, seed) in errors]
+        stored = engine.outcomes(cell, self.store)
+        known = {(outcome.seed, outcome.probe) for outcome in stored}
         missed = (
             Outcome(seed, probe, "error", reason=errors[cell.training, seed])
-            for seed in broken
+            for seed in cell.seeds
             for probe in cell.probes
+            if (cell.training, seed) in errors and (seed, probe) not in known
         )
-        return (
-            *engine.outcomes(replace(cell, seeds=tuple(s for s in cell.seeds if s not in broken)), self.store),
-            *missed,
-        )
+        return (*stored, *missed)
 
     def _write_rows(self, job: Job, name: str, subject: Subject, scores: Sequence[Score]) -> None:
         version = registry.version("evaluator", job.evaluator)

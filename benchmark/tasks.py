@@ -7,7 +7,8 @@ pieces of work, and what a killed run had in hand is free again at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -65,7 +66,7 @@ class Pool(Protocol):
     def takes(self, one_thread: bool) -> bool:
         """Whether work is for the pool that gets one thread on a CPU, or more; other work is done in this process."""
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Generator[Answer[Item, Result], None, None]:
         """Carry a task out on every item, in any order; an item in another run's hands comes last."""
 
     def close(self, at_once: bool = False) -> None:
@@ -86,12 +87,23 @@ def attempt(task: Task[Any, Any], materials: Materials, item: Any) -> tuple[Any,
                 return None, None
             return task.run(materials, item), None
     except Exception as fault:
+        _let_go(fault)
         return None, fault
+
+
+def _let_go(fault: BaseException) -> None:
+    """Empty the frames that a fault came through: they hold a network and its gradients, which the next item needs the
+    memory of."""
+    known = set()
+    while fault is not None and id(fault) not in known:
+        known.add(id(fault))
+        traceback.clear_frames(fault.__traceback__)
+        fault = fault.__cause__ or fault.__context__  # type: ignore[assignment]
 
 
 def persistently(
     once: Callable[[list[Item]], Iterable[Answer[Item, Result]]], items: Iterable[Item]
-) -> Iterator[Answer[Item, Result]]:
+) -> Generator[Answer[Item, Result], None, None]:
     """Call `once` on the items, and again on those that were taken, until all are done or their claims have lapsed."""
     left, is_told = list(items), False
     while left:

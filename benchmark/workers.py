@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -69,7 +69,7 @@ class Workers:
         """Work for one thread; where each has a device of its own, all of it."""
         return one_thread or self.takes_all
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Generator[Answer[Item, Result], None, None]:
         """Carry a task out on every item, in any order; yields its result or what it raised.
 
         With one worker, or one item, everything is done in this process. Work that another run on this store has in
@@ -133,7 +133,7 @@ class Threads:
     def takes(self, one_thread: bool) -> bool:
         return one_thread
 
-    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+    def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Generator[Answer[Item, Result], None, None]:
         """Like that of `Workers`. When it is left early, what is begun is finished and no more is."""
         return persistently(lambda left: self._once(task, left), items)
 

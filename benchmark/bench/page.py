@@ -203,8 +203,9 @@ def _precision(studies: Mapping[str, Json]) -> Iterator[str]:
         "Each seed is trained twice, from the same weights on the same images in the same order: eager in float32, and "
         "compiled in bfloat16. Equal means that the 95 % interval of the mean difference lies within half a point. "
         f"{study['n'].capitalize()}; {study['spread']} ({sources}). "
-        f"{study['device']}, torch {study['versions']['torch']}. The engine uses bfloat16 for these architectures on "
-        "any data set, size and recipe that asks for no precision; what is not in the table was not studied."
+        f"{study['device']}, torch {study['versions']['torch']}. The engine uses bfloat16 for these architectures "
+        "alone, where its table has a line for one and the work pays (engine.md), on any data set, size and recipe "
+        "that asks for no precision; what is not in the table was not studied."
     )
     yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
     head = [

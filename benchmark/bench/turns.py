@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ from benchmark.bench import floor
 from benchmark.bench.cells import BenchCell
 from benchmark.bench.record import Measured
 from benchmark.durable import write_replacing
-from benchmark.errors import EnvironmentFault
+from benchmark.errors import DistillBenchError, EnvironmentFault
 from benchmark.progress import Progress
 from benchmark.values import Json
 
@@ -97,6 +98,7 @@ class Turns:
         for part in parts(cell, self.repeats):
             known = _stored(folder, part)
             found[part] = known if known is not None else self._run(cell, part, folder, progress)
+        _check_alike(cell.name, [value for part, value in found.items() if part.kind == "warm"], folder)
         return Measured(
             cell=cell,
             machine=_fastest(found[Part("machine")], found[Part("machine", 1)]),
@@ -133,6 +135,8 @@ class Turns:
         )
         if part.kind == "reference":
             _check_threads(found, _stored(folder, Part("machine")) or {})
+        if self.folder(cell) != folder:
+            raise EnvironmentFault(f"{cell.name}: the code changed while it was measured. Run the same command again.")
         write_replacing(_file(folder, part), json.dumps(found).encode(), folder)
         progress.advance(guess, note)
         return found
@@ -158,6 +162,19 @@ def _file(folder: Path, part: Part) -> Path:
 def _fastest(first: Json, last: Json) -> Json:
     """The machine with the better of its rates: what somebody else took of it for a moment is no floor."""
     return {**first, "rates": {kind: max(rate, last["rates"][kind]) for kind, rate in first["rates"].items()}}
+
+
+def _check_alike(name: str, runs: Sequence[Json], folder: Path) -> None:
+    """Raises DistillBenchError where runs of ours gave different networks under the same numerics."""
+    by_numerics: dict[str, list[Any]] = {}
+    for run in runs:
+        by_numerics.setdefault(run["numerics"], []).append(run["accuracy_percent"])
+    differing = [text for text, found in by_numerics.items() if any(one != found[0] for one in found)]
+    if differing:
+        raise DistillBenchError(
+            f"{name}: runs of the engine gave different accuracies under {differing[0]}, which is a defect of it. "
+            f"Please report it. Delete {folder} to measure anew."
+        )
 
 
 def _check_threads(reference: Json, machine: Json) -> None:

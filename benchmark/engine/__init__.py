@@ -6,6 +6,7 @@ Each block runs in a way that a committed table gives it: eager, or its step com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from itertools import chain
 
 import torch
@@ -20,7 +21,7 @@ from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import is_small, prepare
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.way import EAGER, Way, numerics
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, first_line, is_machines
 from benchmark.tasks import Pool
 from benchmark.workers import Workers
 
@@ -55,8 +56,13 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError as fault:
         raise UsageError(f"unknown device {name!r}. Use auto, cpu, cuda or cuda:N.") from fault
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r}: networks are trained on cpu, cuda or cuda:N. Use one of these, or auto.")
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and not n_gpus:
         raise UsageError("no CUDA device is usable here. Use --device cpu.")
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        raise UsageError(f"device {name!r} is not there: the last of {n_gpus} is cuda:{n_gpus - 1}.")
     return device
 
 
@@ -80,18 +86,13 @@ def run(
     here = Workers(1, materials)
     by_worker, by_this = (workers or here).map(TRAIN, theirs), here.map(TRAIN, ours)
     n_elsewhere = 0
-    for block, differing, fault in chain(by_worker, by_this):
-        machine = isinstance(fault, (RuntimeError, MemoryError))
-        if fault is not None and (done is None or not machine):
-            raise fault
-        n_elsewhere += differing is None and fault is None
-        for line in differing or ():
-            warn(line)
-        if done is not None:
-            done(block, _reason(fault) if fault is not None else "")
+    with closing(by_worker), closing(by_this):  # whichever is left by a fault begins nothing more
+        for block, differing, fault in chain(by_worker, by_this):
+            if fault is not None and (done is None or not is_machines(fault)):
+                raise fault
+            n_elsewhere += differing is None and fault is None
+            for line in differing or ():
+                warn(line)
+            if done is not None:
+                done(block, first_line(fault) if fault is not None else "")
     return n_elsewhere
-
-
-def _reason(fault: Exception) -> str:
-    """The first line of a fault."""
-    return f"{type(fault).__name__}: {str(fault).strip().partition(chr(10))[0][:200]}"

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 TABLE = Path(__file__).with_name("backends.toml")
-STUDIED = ("convnet", "mlp")
+STUDIED = ("alexnet", "convnet", "mlp")
 """Architectures for which the study of docs/performance.md finds bfloat16 equal to float32."""
 SIZES = {"width", "depth"}
 """Options that leave an architecture what it is, only larger or smaller."""

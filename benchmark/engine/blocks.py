@@ -88,6 +88,14 @@ def _device_name(device: torch.device) -> str:
 
 def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any]]:
     """Train and measure; returns one outcome a probe, and the cost. Raises only for our faults or the machine's."""
+    found, cost, fault = _carry_out(block, materials)
+    if fault is not None:
+        raise fault
+    return found, cost
+
+
+def _carry_out(block: Block, materials: Materials) -> tuple[list[Outcome], dict[str, Any], Exception | None]:
+    """The outcomes of all probes that could be measured, and what the first of the others raised."""
     device = materials.device
     block = replace(block, training=materials.as_carried(block.training))
     training = block.training
@@ -97,6 +105,7 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         torch.cuda.reset_peak_memory_stats(device)
     stages: Sequence[StageExamples] = ()
     values: dict[Probe, dict[str, Any]] = {probe: {} for probe in block.probes}
+    faults: dict[Probe, Exception] = {}
     status, reason = "ok", ""
     try:
         stages = stage_examples(training, materials)
@@ -104,23 +113,25 @@ def run_block(block: Block, materials: Materials) -> tuple[list[Outcome], dict[s
         network = build_network(training.architecture, examples, block.seed, device)
         forward = None
         for moments in _run(network, stages, block):
-            wanted = {probe: at for probe, at in moments.items() if at}
+            wanted = {probe: at for probe, at in moments.items() if at and probe not in faults}
             if wanted:
                 trained = _now(device)
                 forward = forward or forward_of(network, training.architecture, examples, block.way)
-                _measure(network, forward, wanted, values, materials, examples.space)
+                faults |= _measure(network, forward, wanted, values, materials, examples.space)
                 test_seconds += _now(device) - trained
     except DoesNotFit as reasoned:
-        status, reason, values = "skipped", str(reasoned), {}
+        status, reason, values, faults = "skipped", str(reasoned), {}, {}
     except TrainingDiverged as reasoned:
-        status, reason, values = "failed", str(reasoned), {}
+        status, reason, values, faults = "failed", str(reasoned), {}, {}
     found = [
         Outcome(
             block.seed, probe, status, values.get(probe, {}), reason, numerics(device, block.way), _device_name(device)
         )
         for probe in block.probes
+        if probe not in faults
     ]
-    return found, _cost(training, stages, (_now(device) - started, test_seconds), device)
+    cost = _cost(training, stages, (_now(device) - started, test_seconds), device)
+    return found, cost, next(iter(faults.values()), None)
 
 
 def _run(network: torch.nn.Module, stages: Sequence[StageExamples], block: Block) -> Iterator[dict[Probe, list[str]]]:
@@ -152,15 +163,26 @@ def _moments(probe: Probe, epoch: int, last: int) -> list[str]:
     ]
 
 
-def _measure(network: Any, forward: Any, due: Any, values: Any, materials: Materials, space: Any) -> None:
-    """Run the probes that are due; those on the same images share their forward passes."""
+def _measure(
+    network: Any, forward: Any, due: Any, values: Any, materials: Materials, space: Any
+) -> dict[Probe, Exception]:
+    """Run the probes that are due; those on the same images share their forward passes. Returns what some raised: the
+    others, which other evaluators may have asked for, are worth the training all the same."""
     shared: dict[Any, Measurement] = {}
+    faults: dict[Probe, Exception] = {}
     for probe, moments in due.items():
         if probe.data not in shared:
             real = materials.real_examples(probe.data, space) if probe.data else None
             shared[probe.data] = Measurement(network, real, forward)
-        found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
-        values[probe].update({moment: found for moment in moments})
+        try:
+            found = registry.load("probe", probe.name)(shared[probe.data], **dict(probe.options))
+        except (DoesNotFit, TrainingDiverged):  # which say something of the training
+            raise
+        except Exception as fault:
+            faults[probe] = fault
+        else:
+            values[probe].update({moment: found for moment in moments})
+    return faults
 
 
 def _now(device: torch.device) -> float:
@@ -188,15 +210,19 @@ def _cost(
 
 def train_and_store(materials: Materials, block: Block) -> list[str]:
     """Carry a block out; returns a line for each outcome that is stored already with another value."""
-    found, cost = run_block(block, materials)
-    return store_block(block, found, cost, materials.store)
+    found, cost, fault = _carry_out(block, materials)
+    differing = store_block(block, found, cost, materials.store)
+    if fault is not None:
+        raise fault
+    return differing
 
 
 def store_block(block: Block, found: Sequence[Outcome], cost: dict[str, Any], store: Store) -> list[str]:
-    """Store every outcome; one that is there already must be equal where the numerics are, or a line says so."""
+    """Store these outcomes; one that is there already must be equal where the numerics are, or a line says so."""
     differing = []
-    stored_training = to_json(block.training)
-    for name, outcome in zip(block.names, found, strict=True):
+    stored_training, names = to_json(block.training), dict(zip(block.probes, block.names, strict=True))
+    for outcome in found:
+        name = names[outcome.probe]
         before = store.read_outcome(name, outcome.numerics)
         if before is not None and _scalars(before) != _scalars(outcome):
             differing.append(f"{name[:12]}… seed {block.seed}: trained again, another result under {outcome.numerics}")

@@ -27,6 +27,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures
 from benchmark.engine.capture import Captured
+from benchmark.engine.draws import generator, global_draws
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.engine.machine_code import (
@@ -184,11 +185,16 @@ class _Applied(torch.nn.Module):
         return self.function(self.network, *tensors)
 
 
+def _shown(*size: int) -> torch.Tensor:
+    """Numbers that only show a compiler what comes."""
+    return torch.randn(*size, generator=generator(0, "shown")) * 0.01
+
+
 class _Model:
     """A network as a function of one flat vector."""
 
     def __init__(self, shape: Shape, pool: bool = True) -> None:
-        with torch.random.fork_rng(devices=[]):
+        with global_draws(generator(0, "shown")):  # no weight is kept
             network = architectures.build(shape.architecture, shape.images, shape.classes)
         self.network = _Precise(lower(network, pool), shape).to(shape.device)
         named = list(self.network.named_parameters())
@@ -226,7 +232,7 @@ def compiled_function(
             found: tuple[torch.Tensor, ...] = functional_call(applied, named, tensors)
         return tuple(part.detach() for part in found)
 
-    flat = torch.randn(sum(model.sizes)) * 0.01
+    flat = _shown(sum(model.sizes))
     tensors = (flat, *(torch.ones(size, dtype=dtype) for size, dtype in example))
     compiled: Callable[..., tuple[torch.Tensor, ...]] = _compile(whole, tuple(t.to(shape.device) for t in tensors))
     return compiled
@@ -258,9 +264,9 @@ def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
 
     n, size = sum(model.sizes), sliced(shape, kind.batch)
     whole = size == kind.batch
-    state = [torch.randn(n) * 0.01, *(torch.zeros(n) for _ in range(_n_moments(kind.rule[0]) if whole else 1))]
+    state = [_shown(n), *(torch.zeros(n) for _ in range(_n_moments(kind.rule[0]) if whole else 1))]
     soft, ids = torch.full((size, shape.classes), 1 / shape.classes), torch.zeros(size, dtype=torch.int64)
-    batch = [torch.randn(size, *shape.images), soft if kind.soft else ids, torch.full((size,), 1 / size)]
+    batch = [_shown(size, *shape.images), soft if kind.soft else ids, torch.full((size,), 1 / size)]
     example = (*state, *batch, torch.full((3,), 0.5)) if whole else (*state, *batch)
     inputs = tuple(tensor.to(torch.device(shape.device)) for tensor in example)
     compiled: StepFunction = _compile(step if whole else add, inputs, n_state=len(state), file=step_file(shape, kind))
@@ -299,7 +305,7 @@ def _forward_function(shape: Shape) -> ForwardFunction:
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)
 
-    example = (torch.randn(sum(model.sizes)) * 0.01, torch.randn(fitting(shape, TEST_BATCH), *shape.images))
+    example = (_shown(sum(model.sizes)), _shown(fitting(shape, TEST_BATCH), *shape.images))
     with torch.no_grad():
         inputs = tuple(tensor.to(shape.device) for tensor in example)
         compiled: ForwardFunction = _compile(forward, inputs, file=forward_file(shape))
@@ -319,8 +325,8 @@ def _compile(
             return kept(file, function, example)
     # The number of threads is built into the code, so it must be part of what names it in the cache.
     options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
-    compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)
-    with torch.no_grad():
+    with global_draws(generator(0, "shown")), torch.no_grad():
+        compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)
         compiled(*example)
         if n_state and example[0].is_cuda:
             return Captured(compiled, example, n_state)

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -54,14 +55,14 @@ def why_not() -> str:
     try:
         reason = kept.read_text(encoding="utf-8")
     except OSError:
-        reason = _try()
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(reason, encoding="utf-8")
-        except OSError:
-            pass  # found out again the next time
+        reason, may_pass = _try()
+        if not may_pass:
+            with suppress(OSError):  # found out again the next time
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_text(reason, encoding="utf-8")
     if reason:
-        say(f"torch.compile is left out, everything runs eagerly: {reason}. To try again, delete {kept}")
+        again = f". To try again, delete {kept}" if kept.exists() else ""
+        say(f"torch.compile is left out, everything runs eagerly: {reason}{again}")
     return reason
 
 
@@ -72,7 +73,8 @@ def _machine() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _try() -> str:
+def _try() -> tuple[str, bool]:
+    """Why it does not work, empty where it does, and whether it may the next time: a full disk, a busy machine."""
     try:
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         child = subprocess.run(
@@ -83,8 +85,8 @@ def _try() -> str:
             env={**os.environ, "PYTHONPATH": paths},
         )
     except (OSError, subprocess.TimeoutExpired) as fault:
-        return str(fault)
+        return str(fault), True
     if child.returncode == 0:
-        return ""
+        return "", False
     raised = [line.strip() for line in child.stderr.splitlines() if re.match(r"[A-Za-z_][\w.]*: \S", line)]
-    return (raised[-1] if raised else f"exit {child.returncode}")[:300]
+    return (raised[-1] if raised else f"exit {child.returncode}")[:300], child.returncode < 0

@@ -14,7 +14,7 @@ import torch
 
 __all__ = ["generator", "global_draws"]
 
-_GLOBAL = threading.Lock()
+_GLOBAL = threading.RLock()
 
 
 def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
@@ -26,7 +26,13 @@ def generator(seed: int, purpose: str, *position: int) -> torch.Generator:
 
 @contextmanager
 def global_draws(source: torch.Generator) -> Iterator[None]:
-    """Meanwhile torch's global generator, which layers draw their weights from and all threads share, draws as this."""
+    """Meanwhile torch's global generator, which layers draw their weights from and all threads share, draws as this.
+
+    Whatever draws from it, or saves and restores it as torch's compiler does, must stand in here, one thread at a time:
+    otherwise two networks that are built at once would get each other's numbers.
+    """
     with _GLOBAL, torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(source.get_state())
+        if torch.cuda.is_available():  # for what is drawn on the device
+            torch.cuda.manual_seed_all(source.initial_seed())
         yield

@@ -27,6 +27,7 @@ from filelock import FileLock
 from benchmark import architectures, registry
 from benchmark.engine.compiler import CODE_FOLDER
 from benchmark.engine.devices import cpu_lines
+from benchmark.engine.draws import generator, global_draws
 from benchmark.recipe import Recipe
 
 __all__ = [
@@ -221,7 +222,8 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
     program = torch.export.export(make_fx(function)(*example), example, strict=False)
     package, unfinished = file.with_suffix(".pt2"), file.with_suffix(".unfinished.so")
     try:
-        aoti_compile_and_package(program, package_path=str(package), inductor_configs=options)
+        with global_draws(generator(0, "compiled")):
+            aoti_compile_and_package(program, package_path=str(package), inductor_configs=options)
         code = _library_in(package)
     finally:
         package.unlink(missing_ok=True)

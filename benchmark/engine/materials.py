@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -74,11 +75,14 @@ class Materials:
         self._cards: dict[str, Card] = {}
         self._examples: dict[tuple[Data, str, bool], Examples] = {}
         self._real: dict[tuple[Real, Space], Examples] = {}
+        self._loading = threading.RLock()
+        """Of several threads one loads, and the others find what it loaded."""
 
     def dataset(self, name: str) -> Dataset:
-        if name not in self._datasets:
-            self._datasets[name] = datasets.load(name)
-        return self._datasets[name]
+        with self._loading:
+            if name not in self._datasets:
+                self._datasets[name] = datasets.load(name)
+            return self._datasets[name]
 
     def as_carried(self, training: Training) -> Training:
         """The training as it is run: a recipe that uses what a set carries takes rate, epochs and batch from it.
@@ -98,7 +102,7 @@ class Materials:
     def training_examples(self, data: Data, recipe: Recipe) -> Examples:
         """The union of a plan's images, in one space, on the device."""
         key = (data, recipe.statistics, loss.parse(recipe.loss).name == loss.CRD)
-        return _kept(self._examples, key, lambda: self._union(data, recipe), most=64)
+        return self._kept(self._examples, key, lambda: self._union(data, recipe), most=64)
 
     def real_examples(self, real: Real, space: Space) -> Examples:
         """Real images with class ids, as float32 in `space`."""
@@ -108,7 +112,7 @@ class Materials:
             bound = space.bound(self.dataset(real.dataset))
             return Examples(into_space(images, bound), labels, bound, facts)
 
-        return _kept(self._real, (real, space), load, most=8)
+        return self._kept(self._real, (real, space), load, most=8)
 
     def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
         """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
@@ -201,16 +205,16 @@ class Materials:
         images = images if images.dtype == torch.uint8 else images.float()
         return images.to(self.device), targets.to(self.device), card.space.bound(dataset), dataset.facts
 
-
-def _kept(cache: dict[Key, Examples], key: Key, load: Callable[[], Examples], most: int) -> Examples:
-    """From the cache, or loaded into it; of several threads each may load, and all get what is equal."""
-    found = cache.get(key)
-    if found is None:
-        found = load()
-        if len(cache) > most:
-            cache.clear()
-        cache[key] = found
-    return found
+    def _kept(self, cache: dict[Key, Examples], key: Key, load: Callable[[], Examples], most: int) -> Examples:
+        """From the cache, or loaded into it."""
+        with self._loading:
+            found = cache.get(key)
+            if found is None:
+                found = load()
+                if len(cache) > most:
+                    cache.clear()
+                cache[key] = found
+            return found
 
 
 def _converted(images: torch.Tensor, own: Space, space: Space) -> torch.Tensor:

@@ -24,7 +24,7 @@ from benchmark.engine.draws import generator
 from benchmark.engine.losses import loss_of
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.steps import make_optimizer
-from benchmark.engine.training import augmentation_of, batches, n_steps
+from benchmark.engine.training import augmentation_of, batches, inner_draws, n_steps
 from benchmark.errors import TrainingDiverged, UsageError
 from benchmark.loss import Loss
 from benchmark.recipe import Recipe
@@ -133,6 +133,7 @@ def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Ten
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = make_optimizer(recipe, parameters)
     total, step, found = n_steps(recipe, len(stream)), 0, torch.zeros(())
+    inside = inner_draws(network, place.seed)
     network.train()
     for epoch in range(recipe.n_epochs(len(stream))):
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:
@@ -150,7 +151,8 @@ def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Ten
                 len(batch), stream.facts.shape, generator(place.seed, "augmentation", place.first_step + step)
             )
             batch = augment.resolve(draws).apply(batch, augmentation.move(draws, batch.device), mean, std)
-            outputs = network(batch).split([len(part) for part in images])
+            with inside(place.first_step + step):
+                outputs = network(batch).split([len(part) for part in images])
             found = _loss(outputs, stream.labels[rows], stage.memory, drawn, logits, place)
             optimizer.zero_grad(set_to_none=True)
             found.backward()  # type: ignore[no-untyped-call]

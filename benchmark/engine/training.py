@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -18,7 +19,7 @@ from benchmark.engine.way import EAGER, Way
 from benchmark.errors import DoesNotFit, TrainingDiverged
 from benchmark.recipe import Recipe
 
-__all__ = ["augmentation_of", "batches", "build_network", "fit", "forward_of", "n_steps"]
+__all__ = ["augmentation_of", "batches", "build_network", "fit", "forward_of", "inner_draws", "n_steps"]
 
 
 def build_network(architecture: str, examples: Examples, seed: int, device: torch.device) -> torch.nn.Module:
@@ -26,6 +27,14 @@ def build_network(architecture: str, examples: Examples, seed: int, device: torc
     with global_draws(generator(seed, "weights")):
         network = architectures.build(architecture, examples.facts.shape, len(examples.facts.classes))
     return network.to(device)
+
+
+def inner_draws(network: torch.nn.Module, seed: int) -> Callable[[int], AbstractContextManager[None]]:
+    """For each step what keys the numbers that a network draws itself, in dropout; nothing for one that draws none."""
+    kind = torch.nn.modules.dropout._DropoutNd
+    if not any(isinstance(module, kind) and module.p > 0 for module in network.modules()):
+        return lambda step: nullcontext()
+    return lambda step: global_draws(generator(seed, "inside", step))
 
 
 def n_steps(recipe: Recipe, n_images: int) -> int:
@@ -83,6 +92,7 @@ def fit(
     device = examples.images.device
     mean, std = (torch.tensor(part, device=device) for part in (examples.space.mean, examples.space.std))
     steps = _steps_of(network, architecture, examples, recipe, way, seed)
+    inside = inner_draws(network, seed)
     n, epochs = len(examples), recipe.n_epochs(len(examples))
     total, step = n_steps(recipe, n), 0
     found = torch.zeros(())
@@ -97,7 +107,8 @@ def fit(
             draws = augment.draw(len(images), examples.facts.shape, generator(seed, "augmentation", step))
             images = augment.resolve(draws).apply(images, augmentation.move(draws, device), mean, std)
             rate = recipe.learning_rate_at(step, total, epoch)
-            found = steps.step(images, examples.labels[rows], rate, rows)
+            with inside(step):
+                found = steps.step(images, examples.labels[rows], rate, rows)
             step += 1
         yield epoch + 1
     if not math.isfinite(found.item()):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import datasets, registry
+from benchmark import datasets, keys, registry
 from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
+from benchmark.recipe import Recipe
+from benchmark.values import Budget, Data, Made, Real, Stage, Training
 
 pytestmark = pytest.mark.usefixtures("own_data_root")
 
@@ -359,3 +361,21 @@ def test_the_data_root_is_a_cache_folder_unless_told_otherwise(tmp_path: Path, m
     assert datasets.data_root() == tmp_path / ".cache" / "distillbench" / "data"
     monkeypatch.setenv("DISTILLBENCH_DATA", "~/here")
     assert datasets.data_root() == tmp_path / "here"
+
+
+def test_what_a_toml_says_of_own_data_moves_the_names_of_what_was_trained_on_them(tmp_path: Path) -> None:
+    """It may be edited, where the digest of the data stays."""
+    write_npz(tmp_path / "mine.npz", some_arrays())
+
+    def names(text: str) -> tuple[str, str]:
+        (tmp_path / "mine.toml").write_text(text)
+        real = Real(datasets.load(tmp_path / "mine.toml").facts.name)
+        training = Training((Stage(Data((real,))),), "mlp", Recipe("x"))
+        return keys.training_key(training), keys.made_key(
+            Made("random-real", "default", real, Budget(ipc=1), 0), {}, []
+        )
+
+    first, again = names(TOML), names(TOML.replace("My insects", "My beetles"))
+    assert first == again
+    flipped = names(TOML.replace("flip = true", "flip = false"))
+    assert all(one != other for one, other in zip(first, flipped, strict=True))

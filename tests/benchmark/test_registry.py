@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,16 @@ def test_a_folder_of_the_environment_that_is_gone_is_refused(tmp_path: Path, mon
     monkeypatch.setenv(registry.ENVIRONMENT, str(tmp_path / "gone"))
     with pytest.raises(UsageError, match=f"{registry.ENVIRONMENT}: .* is not a folder"):
         registry.names("evaluator")
+
+
+def test_of_two_threads_none_sees_half_of_a_plug_in(tmp_path: Path) -> None:
+    text = '"""Takes its time."""\nimport time\nVERSION = 1\ntime.sleep(0.3)\ndef decode():\n    return 7\n'
+    plug_in(tmp_path, "decoders/slow.py", text)
+    with ThreadPoolExecutor(3) as pool:
+        assert [found() for found in pool.map(lambda _: registry.load("decoder", "slow"), range(3))] == [7, 7, 7]
+
+
+def test_what_comes_with_the_project_is_told_from_what_others_add(tmp_path: Path) -> None:
+    plug_in(tmp_path, "decoders/theirs.py", '"""Theirs."""\nVERSION = 1\ndef decode():\n    return 7\n')
+    known = {name: registry.is_ours("decoder", name) for name in ("jpeg", "theirs", "nobodys")}
+    assert known == {"jpeg": True, "theirs": False, "nobodys": False}

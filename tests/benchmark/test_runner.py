@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import engine, making, plan, recipe
+from benchmark import engine, making, plan, recipe, registry
 from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
@@ -173,7 +173,6 @@ def test_a_fault_of_the_machine_becomes_an_error_row_and_is_tried_again(
 
 
 def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark import registry
     from benchmark.errors import TrainingDiverged
 
     def diverges(*_: Any) -> Any:
@@ -183,6 +182,19 @@ def test_a_baseline_that_diverges_fails_alone(tmp_path: Path, plugins: Path, mon
     store = Store(tmp_path / "store")
     report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
     assert len(report.problems) == 4 and "class-mean" in report.problems[0]
+    assert set(results(store)["method"]) == {"random-real", "full-data"}
+
+
+def test_a_set_that_a_machine_cannot_make_is_told_and_the_rest_goes_on(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory\nlong trace")
+
+    monkeypatch.setattr(registry.load("baseline", "class-mean"), "distill", no_memory)
+    store = Store(tmp_path / "store")
+    report = Runner(store, "cpu", workers=1).evaluate(jobs(tmp_path))
+    assert len(report.problems) == 4 and report.problems[0].endswith("OutOfMemoryError: out of memory")
     assert set(results(store)["method"]) == {"random-real", "full-data"}
 
 

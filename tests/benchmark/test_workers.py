@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def test_workers_that_are_stopped_at_once_do_nothing_more(tmp_path: Path) -> Non
 def test_threads_that_are_left_early_begin_no_more(tmp_path: Path) -> None:
     one = Threads(1, materials(tmp_path)).map(task(write_down), range(50))
     next(one)
-    one.close()  # type: ignore[attr-defined]
+    one.close()
     assert len(list(tmp_path.glob("done-*"))) < 50
 
 
@@ -265,3 +266,23 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
 
 def test_there_is_at_least_one_core() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+class Large:
+    """Something that takes memory."""
+
+
+def fail_with_something_large(_: Materials, seen: list[weakref.ref[Large]]) -> None:
+    large = Large()
+    seen.append(weakref.ref(large))
+    try:
+        raise RuntimeError("out of memory")
+    except RuntimeError as fault:
+        raise ValueError("in a second frame") from fault
+
+
+def test_a_fault_does_not_hold_on_to_what_was_worked_on(tmp_path: Path) -> None:
+    """A network that did not fit into memory would stay there beside the next one."""
+    seen: list[weakref.ref[Large]] = []
+    _, fault = tasks.attempt(Task(fail_with_something_large), materials(tmp_path), seen)
+    assert isinstance(fault, ValueError) and fault.__traceback__ is not None and seen[0]() is None

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from benchmark.bench import cells, page, record, turns
-from benchmark.errors import EnvironmentFault, InvalidInput, UsageError
+from benchmark.errors import DistillBenchError, EnvironmentFault, InvalidInput, UsageError
 from benchmark.progress import Progress
 from benchmark.workers import cores
 
@@ -90,6 +90,20 @@ def test_parts_of_other_code_or_another_length_are_not_taken_up(monkeypatch: pyt
     assert bench.folder(cell) != folder
 
 
+def test_a_part_that_ran_while_the_code_was_edited_is_not_kept(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, cell = turns.Turns(CPU, 1), cells.known()["digits-1"].shortened()
+    folder = bench.folder(cell)
+
+    def edited(request: Any, environment: Any, tick: turns.Tick) -> Any:
+        monkeypatch.setattr(turns, "SOURCES", ("architectures",))
+        return stage(request, environment, tick)
+
+    bench.run = edited
+    with pytest.raises(EnvironmentFault, match="the code changed"):
+        measure(bench, cell)
+    assert not list(folder.glob("*.json"))
+
+
 @pytest.mark.slow
 def test_a_process_answers_and_says_that_it_runs() -> None:
     ticks: list[float] = []
@@ -98,6 +112,20 @@ def test_a_process_answers_and_says_that_it_runs() -> None:
     found = turns.in_a_process(turns.Part("reference", 1).request(cell, CPU), every, ticks.append)
     assert found["seed"] == 1 and 10 < found["accuracy_percent"] < 100 and ticks
     assert found["threads"] == cores()  # though the set was made with one
+
+
+def test_runs_of_ours_that_differ_are_no_measurement(stage: Any) -> None:
+    bench, cell = turns.Turns(CPU, 2), cells.known()["digits-1"].shortened()
+
+    def moved(request: Any, environment: Any, tick: turns.Tick) -> Any:
+        found = stage(request, environment, tick)
+        if (request["part"], request["seed"]) != ("ours", 1):
+            return found
+        return {**found, "accuracy_percent": [found["accuracy_percent"][0] + 0.1, *found["accuracy_percent"][1:]]}
+
+    bench.run = moved
+    with pytest.raises(DistillBenchError, match="different accuracies under cpu-x"):
+        measure(bench, cell)
 
 
 def test_a_reference_that_had_not_the_whole_machine_is_no_measurement(stage: Any) -> None:

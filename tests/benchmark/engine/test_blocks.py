@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -12,13 +13,15 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import engine
+from benchmark import engine, registry
 from benchmark.engine import blocks as blocks_module
 from benchmark.engine import draws
 from benchmark.errors import UsageError
 from benchmark.evaluator import accuracy_percent
 from benchmark.recipe import Recipe
+from benchmark.runner import Runner
 from benchmark.store import Store
+from benchmark.tasks import Task
 from benchmark.values import Cell, Data, Probe, Real, Stage, Stored, Training
 from benchmark.workers import Threads
 
@@ -176,6 +179,50 @@ def test_a_fault_of_the_machine_is_told_and_not_stored(
     assert files(materials.store) == {}
 
 
+def test_a_probe_that_fails_costs_its_own_outcome_alone(
+    tmp_path: Path, plugins: Path, stored: Stored, materials: engine.Materials
+) -> None:
+    (plugins / "probes").mkdir()
+    (plugins / "probes" / "broken.py").write_text(
+        '"""Cannot measure."""\nVERSION = 1\ndef probe(measurement):\n    raise RuntimeError("shapes do not match")\n'
+    )
+    registry._files.cache_clear()
+    accuracy, broken = Probe("accuracy", TEST), Probe("broken", TEST)
+    both = cell(stored, broken, accuracy, seeds=(0,))
+    told: list[str] = []
+    engine.run(engine.join([both]), materials, done=lambda block, reason: told.append(reason))
+    assert told == ["RuntimeError: shapes do not match"]
+    assert [outcome.probe for outcome in engine.outcomes(both, materials.store)] == [accuracy]
+    assert engine.missing(engine.join([cell(stored, accuracy, seeds=(0,))]), materials.store) == []
+    runner = Runner(materials.store, "cpu", workers=1)
+    seen = runner._outcomes(both, {(both.training, 0): told[0]})
+    assert {(outcome.probe.name, outcome.status) for outcome in seen} == {("accuracy", "ok"), ("broken", "error")}
+
+
+def test_after_a_fault_that_is_raised_no_thread_begins_anything(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def fail(_: engine.Materials, block: engine.Block) -> list[str]:
+        begun.append(block.seed)
+        time.sleep(0.05)
+        raise UsageError("no such thing")
+
+    monkeypatch.setattr(engine, "TRAIN", Task(fail))
+    blocks = engine.join([cell(stored, seeds=range(40))])
+    todo = [replace(block, way=replace(engine.EAGER, one_thread=True)) for block in blocks]
+    gc.disable()  # what is raised holds the queue in a cycle
+    try:
+        with pytest.raises(UsageError):
+            engine.run(todo, materials, workers=Threads(2, materials))
+        n = len(begun)
+        time.sleep(0.3)
+    finally:
+        gc.enable()
+    assert n < 10 and len(begun) == n
+
+
 def test_a_training_without_stages_is_the_untrained_network_of_its_seed(materials: engine.Materials) -> None:
     block = engine.Block(Training((), "mlp", RECIPE), 3, (Probe("accuracy", TEST), Probe("parameters", TEST)))
     (accuracy, parameters), cost = engine.run_block(block, materials)
@@ -236,10 +283,17 @@ def test_the_estimate_times_real_steps(materials: engine.Materials, stored: Stor
     assert estimator.seconds(engine.join([cell(stored, architecture="vgg11")])[0]) == 0
 
 
-def test_devices_are_named_or_refused() -> None:
+def test_devices_are_named_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.choose_device("cpu").type == "cpu"
     with pytest.raises(UsageError, match="unknown device"):
         engine.choose_device("tpu-nine")
-    if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="no CUDA device"):
-            engine.choose_device("cuda")
+    with pytest.raises(UsageError, match="trained on cpu, cuda"):
+        engine.choose_device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="no CUDA device"):
+        engine.choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert engine.choose_device("cuda:1").index == 1
+    with pytest.raises(UsageError, match="the last of 2 is cuda:1"):
+        engine.choose_device("cuda:9")

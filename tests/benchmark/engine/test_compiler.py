@@ -73,6 +73,9 @@ def test_a_child_that_hangs_or_cannot_start_is_a_reason_too(monkeypatch: pytest.
 
     monkeypatch.setattr(subprocess, "run", run)
     assert "timed out" in compiler.why_not()
+    compiler.why_not.cache_clear()
+    _child(monkeypatch, 0, "")  # later the machine is less busy
+    assert compiler.why_not() == ""
 
 
 def test_a_machine_without_a_compiler_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

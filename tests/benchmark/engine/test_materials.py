@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -76,3 +78,17 @@ def test_what_the_engine_cannot_train_is_refused_with_a_sentence(materials: engi
     kip = Space("zca", variant="kip", eps=0.1)
     with pytest.raises(InvalidInput, match="cannot be undone"):
         materials.real_examples(Real("digits", "test"), kip)
+
+
+def test_of_several_threads_one_loads(materials: engine.Materials, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, loaded = datasets.load, []
+
+    def slowly(name: str) -> datasets.Dataset:
+        loaded.append(name)
+        time.sleep(0.1)
+        return real(name)
+
+    monkeypatch.setattr(datasets, "load", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: materials.real_examples(Real("digits", "test"), Space("pixel")), range(3)))
+    assert len({id(examples) for examples in found}) == 1 and loaded == ["digits"]

@@ -95,3 +95,20 @@ def test_every_registered_augmentation_trains(materials: engine.Materials, store
         examples = materials.training_examples(Data((stored,)), recipe)
         network = build_network("mlp", examples, 0, materials.device)
         assert list(fit(network, examples, recipe, 0)) == [0, 1, 2]
+
+
+def test_what_a_network_draws_itself_is_keyed_by_seed_and_step(materials: engine.Materials, stored: Stored) -> None:
+    recipe = Recipe("short", epochs=3)
+    examples = materials.training_examples(Data((stored,)), recipe)
+
+    def weights(seed: int, before: int) -> torch.Tensor:
+        torch.manual_seed(before)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            layers = [torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.Dropout(0.5), torch.nn.Linear(32, 10)]
+        network = torch.nn.Sequential(*layers)
+        list(fit(network, examples, recipe, seed))
+        return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+    assert torch.equal(weights(0, before=1), weights(0, before=2))
+    assert not torch.equal(weights(0, before=1), weights(1, before=1))
