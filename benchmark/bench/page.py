@@ -16,9 +16,9 @@ __all__ = ["CHECKS", "FIGURE", "PRECISION", "RECORD", "REFERENCE_CHECK", "render
 FIGURE = "images/performance.svg"
 RECORD = "evidence/performance.json"
 REFERENCE_CHECK = "evidence/reference_loop.json"
-PRECISION, PRECISION_LARGER = "evidence/precision.json", "evidence/precision_larger.json"
+PRECISION = ("evidence/precision.json", "evidence/precision_alexnet.json", "evidence/precision_resnet18.json")
 BASELINES = "evidence/baselines_speed.json"
-CHECKS = (REFERENCE_CHECK, PRECISION, PRECISION_LARGER, BASELINES)
+CHECKS = (REFERENCE_CHECK, *PRECISION, BASELINES)
 """Evidence that the page tells beside the times, relative to the page as the others: what the modules of tests/evidence
 that have their names write."""
 
@@ -72,7 +72,7 @@ def render(
         parts.append(f"## Where the time goes\n\n![Shares of training and testing, reference and ours]({FIGURE})\n")
     parts += _not_run([cell for cell in order if cell.name not in cells])
     parts += [
-        *_precision({name: checks[name] for name in (PRECISION, PRECISION_LARGER) if name in checks}),
+        *_precision({name: checks[name] for name in PRECISION if name in checks}),
         *_check(checks.get(REFERENCE_CHECK)),
     ]
     parts += _baselines(checks.get(BASELINES))

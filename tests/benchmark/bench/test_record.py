@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.bench import figure, page, record
 from benchmark.bench.cells import known
+from benchmark.engine.backends import STUDIED, rules
 from benchmark.errors import InvalidInput, UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,12 +113,22 @@ def test_the_page_tells_where_bfloat16_holds() -> None:
         "versions": {"torch": "2.15.0"},
     }
     line = "| digits mlp at 1 | 300 | 70.00 | 70.25 | +0.25 | -0.10 to +0.60 | 40 | no |"
-    text = page.render({}, known().values(), {page.PRECISION: study})
-    assert line in text and page.PRECISION_LARGER not in text
+    text = page.render({}, known().values(), {page.PRECISION[0]: study})
+    assert line in text and page.PRECISION[1] not in text
     details = {"held": {"cifar10 larger at 1": True}, "epochs": 60}
     larger = {**study, "value": {"cifar10 larger at 1": row}, "details": details}
-    both = page.render({}, known().values(), {page.PRECISION: study, page.PRECISION_LARGER: larger})
-    assert line in both and "| cifar10 larger at 1 | 60 | 70.00 |" in both and f"({page.PRECISION_LARGER})" in both
+    both = page.render({}, known().values(), {page.PRECISION[0]: study, page.PRECISION[1]: larger})
+    assert line in both and "| cifar10 larger at 1 | 60 | 70.00 |" in both and f"({page.PRECISION[1]})" in both
+
+
+def test_what_runs_in_bfloat16_was_studied_and_held() -> None:
+    held: dict[str, list[bool]] = {}
+    for file in (ROOT / "docs" / name for name in page.PRECISION):
+        studied = json.loads(file.read_text("utf-8"))["details"]["held"] if file.exists() else {}
+        for cell, found in studied.items():
+            held.setdefault(cell.split()[1], []).append(found)
+    assert set(STUDIED) <= {name for name, found in held.items() if all(found)}
+    assert {rule.architecture for rule in rules() if rule.precision == "bfloat16"} <= set(STUDIED)
 
 
 def test_the_page_tells_how_the_reference_was_checked(measured: Made) -> None:
