@@ -142,12 +142,15 @@ class Threads:
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
         pool = ThreadPoolExecutor(self.n)
+        futures = {pool.submit(attempt, task, self.materials, item): item for item in items}
         try:
-            futures = {pool.submit(attempt, task, self.materials, item): item for item in items}
             for future in as_completed(futures):
                 yield (futures[future], *future.result())
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not all(future.done() for future in futures):
+                say("finishing what is begun")
+            pool.shutdown()
 
 
 def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:
