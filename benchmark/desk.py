@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__, parcels, registry
 from benchmark.store import Store
-from benchmark.tasks import Task
+from benchmark.tasks import Task, let_go
 
 if TYPE_CHECKING:
     from benchmark.engine import Materials
@@ -107,6 +107,7 @@ def carry_out(run: Run, work: bytes) -> Reply:
                 item = task.adapt(desk.materials, item) if task.adapt else item
                 result, fault = task.run(desk.materials, item), None
             except Exception as raised:
+                let_go(raised)
                 result, fault = None, raised
             return Reply(desk.about, (), result, fault, parcels.added(desk.materials.store))
 

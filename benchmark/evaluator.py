@@ -46,7 +46,7 @@ class Subject:
     method: str
     ipc: int | None = None
     track: str = "hard"
-    """`hard` or `soft`: how the set is labelled; `teacher` under a recipe whose teacher labels it."""
+    """`hard` or `soft`: how the set is labelled."""
     distil_seed: int | None = None
     made: Made | None = None
     """The request that a baseline of ours made the set for; None for sets made elsewhere."""

@@ -63,6 +63,8 @@ class Runner:
         self.report = Report()
         self._trials: dict[Any, float] = {}
         self._refused: dict[Made, str] = {}
+        self._lost: dict[Made, tuple[str, str]] = {}
+        """Sets that could not be made, with a status and the reason; not tried again by this runner."""
 
     def _processes(self, chosen: Any, n: int | None) -> Workers:
         """One worker a core for what gets one thread, or one a GPU for everything."""
@@ -79,7 +81,7 @@ class Runner:
         What a baseline refuses (a class has too few images, say) is raised, or goes into `refused` with the reason.
         """
         found = {made: making.find(made, self.store) for made in wanted}
-        todo = [made for made, known in found.items() if known is None]
+        todo = [made for made, known in found.items() if known is None and made not in self._lost]
         self._train_needs(list(found), todo)
         expected = self._making_seconds(todo)
         progress = Progress("distilling", sum(expected.values()), len(todo))
@@ -93,7 +95,9 @@ class Runner:
                 elif isinstance(fault, UsageError) and refused is not None:
                     refused[made] = str(fault)
                 elif isinstance(fault, TrainingDiverged) or is_machines(fault):
-                    reason = str(fault) if isinstance(fault, TrainingDiverged) else first_line(fault)
+                    has_diverged = isinstance(fault, TrainingDiverged)
+                    how, reason = ("failed", str(fault)) if has_diverged else ("error", first_line(fault))
+                    self._lost[made] = how, f"the set of {made.baseline!r} beside it could not be made: {reason}"
                     self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {reason}")
                 elif fault is not None:
                     raise fault
@@ -317,8 +321,8 @@ class Runner:
         """A cell's outcomes, with an `error` for each that could not be had, `skipped` for want of a set."""
         unmade = phases.made_in([cell.training])
         if unmade:
-            reason = self._refused.get(unmade[0], f"the set of {unmade[0].baseline!r} beside it could not be made")
-            how = "skipped" if unmade[0] in self._refused else "failed"
+            told = {made: ("skipped", reason) for made, reason in self._refused.items()} | self._lost
+            how, reason = told.get(unmade[0], ("error", f"the set of {unmade[0].baseline!r} beside it was not made"))
             return tuple(Outcome(seed, probe, how, reason=reason) for seed in cell.seeds for probe in cell.probes)
         stored = engine.outcomes(cell, self.store)
         known = {(outcome.seed, outcome.probe) for outcome in stored}
@@ -340,7 +344,7 @@ class Runner:
             "dataset": subject.dataset,
             "ipc": subject.ipc,
             "bytes": subject.bytes,
-            "track": subject.track,
+            "track": "teacher" if subject.recipe.teacher else subject.track,
             "method": subject.method,
             "set": name,
             "evaluator": job.row_name,

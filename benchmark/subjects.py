@@ -37,10 +37,8 @@ def subject_of(job: Job, images: Stored | Made, materials: Materials) -> Subject
     card = synthetic.card
     method, seed = (asked.baseline, asked.seed) if isinstance(asked, Made) else (card.method, card.distil_seed)
     n_classes = len(datasets.facts(card.dataset).classes)
-    chosen = _recipe(job, method)
-    track = "teacher" if chosen.teacher else card.track
     return replace(
-        Subject(images, card.dataset, n_classes, chosen, method, card.ipc, track, seed),
+        Subject(images, card.dataset, n_classes, _recipe(job, method), method, card.ipc, card.track, seed),
         made=asked if isinstance(asked, Made) else making.asked_for(images.digest, card, materials.store),
         bytes=synthetic.ledger["total"],
         class_by_class=card.class_by_class,

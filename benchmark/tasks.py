@@ -19,7 +19,7 @@ from benchmark.store import Store
 if TYPE_CHECKING:
     from benchmark.engine import Materials
 
-__all__ = ["Answer", "Pool", "Taken", "Task", "attempt", "persistently"]
+__all__ = ["Answer", "Pool", "Taken", "Task", "attempt", "let_go", "persistently"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -87,11 +87,11 @@ def attempt(task: Task[Any, Any], materials: Materials, item: Any) -> tuple[Any,
                 return None, None
             return task.run(materials, item), None
     except Exception as fault:
-        _let_go(fault)
+        let_go(fault)
         return None, fault
 
 
-def _let_go(fault: BaseException) -> None:
+def let_go(fault: BaseException) -> None:
     """Empty the frames that a fault came through: they hold a network and its gradients, which the next item needs the
     memory of."""
     known = set()

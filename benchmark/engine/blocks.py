@@ -26,6 +26,7 @@ from benchmark.engine.training import build_network, fit, forward_of, n_steps
 from benchmark.engine.way import EAGER, Way, numerics
 from benchmark.errors import DoesNotFit, TrainingDiverged, UsageError
 from benchmark.store import Store
+from benchmark.tasks import let_go
 from benchmark.values import Cell, Data, Outcome, Outcomes, Probe, Training, canonical_json, to_json
 
 __all__ = ["Block", "join", "missing", "outcomes", "run_block", "store_block", "train_and_store"]
@@ -119,6 +120,8 @@ def _carry_out(block: Block, materials: Materials) -> tuple[list[Outcome], dict[
                 forward = forward or forward_of(network, training.architecture, examples, block.way)
                 faults |= _measure(network, forward, wanted, values, materials, examples.space)
                 test_seconds += _now(device) - trained
+            if len(faults) == len(block.probes):  # nothing is left to train for
+                break
     except DoesNotFit as reasoned:
         status, reason, values, faults = "skipped", str(reasoned), {}, {}
     except TrainingDiverged as reasoned:
@@ -141,7 +144,7 @@ def _run(network: torch.nn.Module, stages: Sequence[StageExamples], block: Block
         yield {probe: _moments(probe, 0, 0) for probe in block.probes}
         return
     if is_staged(block.training):
-        for reached in fit_stages(network, stages, recipe, block.seed):
+        for reached in fit_stages(network, stages, recipe, block.seed, block.training.architecture):
             yield {probe: due(probe, reached) for probe in block.probes}
         return
     stream = stages[0].stream
@@ -179,6 +182,7 @@ def _measure(
         except (DoesNotFit, TrainingDiverged):  # which say something of the training
             raise
         except Exception as fault:
+            let_go(fault)
             faults[probe] = fault
         else:
             values[probe].update({moment: found for moment in moments})

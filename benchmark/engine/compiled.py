@@ -325,8 +325,9 @@ def _compile(
             return kept(file, function, example)
     # The number of threads is built into the code, so it must be part of what names it in the cache.
     options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
+    traced = make_fx(function)(*example)
     with global_draws(generator(0, "shown")), torch.no_grad():
-        compiled = torch.compile(make_fx(function)(*example), fullgraph=True, dynamic=False, options=options)
+        compiled = torch.compile(traced, fullgraph=True, dynamic=False, options=options)
         compiled(*example)
         if n_state and example[0].is_cuda:
             return Captured(compiled, example, n_state)

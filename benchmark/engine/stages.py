@@ -92,7 +92,7 @@ def due(probe: Probe, reached: Sequence[str]) -> list[str]:
 
 
 def fit_stages(
-    network: torch.nn.Module, stages: Sequence[StageExamples], recipe: Recipe, seed: int
+    network: torch.nn.Module, stages: Sequence[StageExamples], recipe: Recipe, seed: int, architecture: str = ""
 ) -> Iterator[tuple[str, ...]]:
     """Train stage after stage, yielding the moments reached: none before the first step, `stage-0`, …, `end`.
 
@@ -106,7 +106,7 @@ def fit_stages(
     yield ()
     for number, stage in enumerate(stages):
         logits = kept.of(network, stage.memory) if stage.memory is not None else torch.zeros(())
-        found = _run_stage(network, stage, logits, _Place(recipe, wanted, seed, epoch, step))
+        found = _run_stage(network, stage, logits, _Place(recipe, wanted, seed, epoch, step, architecture))
         epoch += recipe.n_epochs(len(stage.stream))
         step += n_steps(recipe, len(stage.stream))
         if not math.isfinite(found.item()):
@@ -123,6 +123,7 @@ class _Place:
     seed: int
     first_epoch: int
     first_step: int
+    architecture: str
 
 
 def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Tensor, place: _Place) -> torch.Tensor:
@@ -133,7 +134,7 @@ def _run_stage(network: torch.nn.Module, stage: StageExamples, logits: torch.Ten
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = make_optimizer(recipe, parameters)
     total, step, found = n_steps(recipe, len(stream)), 0, torch.zeros(())
-    inside = inner_draws(network, place.seed)
+    inside = inner_draws(place.architecture, place.seed)
     network.train()
     for epoch in range(recipe.n_epochs(len(stream))):
         if recipe.decay_resets_momentum and epoch in recipe.decay_epochs:

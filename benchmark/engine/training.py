@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from benchmark import architectures, augmentation, loss
+from benchmark import architectures, augmentation, loss, registry
 from benchmark.engine.draws import generator, global_draws
 from benchmark.engine.materials import Examples
 from benchmark.engine.steps import EagerSteps, Steps
@@ -29,10 +29,10 @@ def build_network(architecture: str, examples: Examples, seed: int, device: torc
     return network.to(device)
 
 
-def inner_draws(network: torch.nn.Module, seed: int) -> Callable[[int], AbstractContextManager[None]]:
-    """For each step what keys the numbers that a network draws itself, in dropout; nothing for one that draws none."""
-    kind = torch.nn.modules.dropout._DropoutNd
-    if not any(isinstance(module, kind) and module.p > 0 for module in network.modules()):
+def inner_draws(architecture: str, seed: int) -> Callable[[int], AbstractContextManager[None]]:
+    """For each step what keys the numbers that a network draws itself, as dropout does. Ours draw none; of others
+    nobody knows, so they are trained one step at a time, whatever threads there are."""
+    if not architecture or registry.is_ours("architecture", architecture.partition(":")[0]):
         return lambda step: nullcontext()
     return lambda step: global_draws(generator(seed, "inside", step))
 
@@ -85,14 +85,15 @@ def fit(
 ) -> Iterator[int]:
     """Train, yielding the number of epochs done: 0 before the first step, then after each epoch.
 
-    The caller measures between the steps of this iterator. `architecture` is needed where the way is not eager. Raises
+    The caller measures between the steps of this iterator. `architecture` is needed where the way is not eager, and
+    where the network is not one of ours. Raises
     TrainingDiverged at the end when the last loss is no finite number; a loss that was NaN once stays NaN.
     """
     augment = augmentation_of(recipe, examples)
     device = examples.images.device
     mean, std = (torch.tensor(part, device=device) for part in (examples.space.mean, examples.space.std))
     steps = _steps_of(network, architecture, examples, recipe, way, seed)
-    inside = inner_draws(network, seed)
+    inside = inner_draws(architecture, seed)
     n, epochs = len(examples), recipe.n_epochs(len(examples))
     total, step = n_steps(recipe, n), 0
     found = torch.zeros(())

@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import registry
 from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.subjects import subject_of
 from benchmark.values import Budget, Made, Real, Stored
-
-TAUGHT = 'summary = "Taught"\nsource = "test"\nteacher = "mlp"\nepochs = 2\nbatch_size = 10\n[reference]\nepochs = 2\n'
 
 
 @pytest.mark.parametrize(
@@ -36,19 +33,3 @@ def test_an_evaluator_learns_how_a_set_was_made(tmp_path: Path, asked: Made) -> 
         assert (subject.made, subject.class_by_class, subject.part) == (asked, asked.budget.ipc == 1, asked.real.part)
         assert subject.n_images == by_digest.n_images
         assert subject.bytes == 650 or asked.budget.bytes  # coded images fill a budget as far as they can
-
-
-def test_what_a_teacher_labels_is_a_track_of_its_own(tmp_path: Path, plugins: Path) -> None:
-    runner = Runner(Store(tmp_path), "cpu", workers=1)
-    (plugins / "recipes" / "taught.toml").write_text(TAUGHT)
-    registry._files.cache_clear()
-    asked = Made("random-real", "default", Real("digits"), Budget(ipc=1), 0)
-    full = Made("full-data", "default", Real("digits"), Budget(), 0)
-    stored = runner.make([asked, full])
-    tracks = {
-        (made.baseline, name): subject_of(Job(made, "x", name), Stored(digest), runner.materials).track
-        for made, digest in stored.items()
-        for name in ("standard-v1-lite", "taught")
-    }
-    assert [made for made, track in tracks.items() if track != "hard"] == [("random-real", "taught")]
-    assert tracks["random-real", "taught"] == "teacher"

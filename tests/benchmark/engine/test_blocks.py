@@ -199,6 +199,17 @@ def test_a_probe_that_fails_costs_its_own_outcome_alone(
     assert {(outcome.probe.name, outcome.status) for outcome in seen} == {("accuracy", "ok"), ("broken", "error")}
 
 
+def test_where_every_probe_has_failed_no_more_is_trained(
+    stored: Stored, materials: engine.Materials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[Any] = []
+    monkeypatch.setattr("benchmark.engine.steps.EagerSteps.step", lambda *rest: steps.append(rest))
+    (block,) = engine.join([cell(stored, Probe("accuracy", at=(0, "end")), seeds=(0,))])  # which needs data
+    with pytest.raises(UsageError, match="names no data"):
+        engine.run_block(block, materials)
+    assert steps == []
+
+
 def test_after_a_fault_that_is_raised_no_thread_begins_anything(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,21 @@ def test_compiled_in_full_it_gives_the_same_bits_twice_and_its_own_numerics(
         assert list(side_by_side) == found[:2]
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_what_is_no_single_library_is_compiled_by_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_library(*_: Any) -> Any:
+        raise machine_code.NotAlone
+
+    monkeypatch.setattr(compiled, "kept", no_library)
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)  # traced, which is what could fail
+    plain, eager, other, steps, kind = _pair("convnet:depth=1,width=4", (1, 8, 8), SGD, "float32")
+    images = torch.randn(6, 1, 8, 8)
+    wanted, found = eager.step(images, _labels(False, 6), 0.1), steps.step(images, _labels(False, 6), 0.1)
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-5) and _largest_gap(plain, other) < 1e-5
+    forward = compiled.compiled_forward(kind, other)
+    assert torch.allclose(forward(images), other(images), atol=1e-5)
+
+
 def test_a_recorded_function_works_on_its_own_tensors() -> None:
     def add(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         state.add_(given)

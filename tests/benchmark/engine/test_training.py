@@ -97,7 +97,7 @@ def test_every_registered_augmentation_trains(materials: engine.Materials, store
         assert list(fit(network, examples, recipe, 0)) == [0, 1, 2]
 
 
-def test_what_a_network_draws_itself_is_keyed_by_seed_and_step(materials: engine.Materials, stored: Stored) -> None:
+def test_what_a_network_of_others_draws_is_keyed_by_seed_and_step(materials: engine.Materials, stored: Stored) -> None:
     recipe = Recipe("short", epochs=3)
     examples = materials.training_examples(Data((stored,)), recipe)
 
@@ -107,7 +107,7 @@ def test_what_a_network_draws_itself_is_keyed_by_seed_and_step(materials: engine
             torch.manual_seed(0)
             layers = [torch.nn.Flatten(), torch.nn.Linear(64, 32), torch.nn.Dropout(0.5), torch.nn.Linear(32, 10)]
         network = torch.nn.Sequential(*layers)
-        list(fit(network, examples, recipe, seed))
+        list(fit(network, examples, recipe, seed, "somebodys-own"))
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
     assert torch.equal(weights(0, before=1), weights(0, before=2))
