@@ -91,14 +91,14 @@ def attempt(task: Task[Any, Any], materials: Materials, item: Any) -> tuple[Any,
         return None, fault
 
 
-def let_go(fault: BaseException) -> None:
-    """Empty the frames that a fault came through: they hold a network and its gradients, which the next item needs the
-    memory of."""
-    known = set()
+def let_go(fault: BaseException | None) -> None:
+    """Empty the frames that a fault, and those behind it, came through: they hold a network and its gradients, which
+    the next item needs the memory of."""
+    known: set[int] = set()
     while fault is not None and id(fault) not in known:
         known.add(id(fault))
         traceback.clear_frames(fault.__traceback__)
-        fault = fault.__cause__ or fault.__context__  # type: ignore[assignment]
+        fault = fault.__cause__ or fault.__context__
 
 
 def persistently(

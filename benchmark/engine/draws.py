@@ -33,6 +33,4 @@ def global_draws(source: torch.Generator) -> Iterator[None]:
     """
     with _GLOBAL, torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(source.get_state())
-        if torch.cuda.is_available():  # for what is drawn on the device
-            torch.cuda.manual_seed_all(source.initial_seed())
         yield

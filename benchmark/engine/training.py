@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -34,7 +34,16 @@ def inner_draws(architecture: str, seed: int) -> Callable[[int], AbstractContext
     nobody knows, so they are trained one step at a time, whatever threads there are."""
     if not architecture or registry.is_ours("architecture", architecture.partition(":")[0]):
         return lambda step: nullcontext()
-    return lambda step: global_draws(generator(seed, "inside", step))
+
+    @contextmanager
+    def keyed(step: int) -> Iterator[None]:
+        source = generator(seed, "inside", step)
+        if torch.cuda.is_available():  # what is drawn on a GPU comes from a generator of its own
+            torch.cuda.manual_seed_all(source.initial_seed())
+        with global_draws(source):
+            yield
+
+    return keyed
 
 
 def n_steps(recipe: Recipe, n_images: int) -> int:

@@ -371,9 +371,8 @@ def test_what_a_toml_says_of_own_data_moves_the_names_of_what_was_trained_on_the
         (tmp_path / "mine.toml").write_text(text)
         real = Real(datasets.load(tmp_path / "mine.toml").facts.name)
         training = Training((Stage(Data((real,))),), "mlp", Recipe("x"))
-        return keys.training_key(training), keys.made_key(
-            Made("random-real", "default", real, Budget(ipc=1), 0), {}, []
-        )
+        made = Made("random-real", "default", real, Budget(ipc=1), 0)
+        return keys.training_key(training), keys.made_key(made, {}, [])
 
     first, again = names(TOML), names(TOML.replace("My insects", "My beetles"))
     assert first == again
