@@ -27,7 +27,7 @@ test: python  ## ruff, mypy and pytest: the gate of every change (up to 8 minute
 	if [ -n "$$failed" ]; then echo "Failed, see above:$$failed the tests run all the same." >&2; fi; \
 	$(VENV)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal && [ -z "$$failed" ]
 
-evidence: python  ## measure every bar again into docs/evidence (hours; goes on where it stopped)
+evidence: python  ## measure every bar of tests/evidence again into docs/evidence (hours; keeps finished trainings)
 	@$(SET_UP) test
 	@$(VENV)/python -m tests.evidence
 

@@ -116,7 +116,8 @@ class Matching(Baseline):
         ipc = images_per_class(budget, real, run.facts, self.bytes_per_value)
         batches = self.batches(run, ipc)
         passes = Passes.of(self.architecture, run.facts, run.device, self.precision, self.compiled)
-        run.way = Way("compiled", self.precision) if passes.compiled else replace(run.way, precision=self.precision)
+        precision = passes.shape.precision
+        run.way = Way("compiled", precision) if passes.compiled else replace(run.way, precision=precision)
         images = self.first_images(run, batches, ipc)
         state = {"images": images, "velocity": torch.zeros_like(images)}
         for step, network in self.networks(run, ipc, state):

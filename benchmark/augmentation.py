@@ -54,7 +54,7 @@ class Augmentation(ABC):
     def resolve(self, draws: Draws) -> Augmentation:
         """Settle what is chosen for the whole batch: `apply` of the result runs the same operations for any draws.
 
-        Call it before the draws leave the CPU. The result is hashable, so a compiled step keeps one graph for each.
+        Call it before the draws leave the CPU. The result is hashable.
         """
         return self
 

@@ -52,6 +52,8 @@ class Cluster:
         self._known: set[str] = set()
         self._sent: dict[tuple[str, str], int] = {}
         """By desk and parcel: how many pieces of work had been submitted when it was sent."""
+        self._left_out: set[str] = set()
+        """Addresses of workers whose machine is at fault."""
         self._n_submitted = 0
         self._asks_for_gpu = False
         self._packed: dict[str, parcels.Files] = {}
@@ -100,9 +102,8 @@ class Cluster:
                 for future in self._finished(list(flying)):
                     item, claim, number = flying.pop(future)
                     reply = _reply(future, self.address)
-                    if isinstance(reply, Reply) and reply.lacks and not self._lost(reply, number):
-                        self._send(reply)
-                        future = self._submit(task, item, reply.about.address)
+                    if isinstance(reply, Reply) and (reply.lacks or reply.is_unfit):
+                        future = self._again(task, item, reply, number)
                         flying[future] = item, claim, self._n_submitted
                         continue
                     answer = self._taken_in(task, item, reply)
@@ -118,6 +119,8 @@ class Cluster:
         needs = task.needs(self.store, item) if task.needs else []
         work = pickle.dumps((task, item, needs))  # unread by the scheduler, which has no torch
         where: dict[str, Any] = {"workers": [prefer], "allow_other_workers": True} if prefer else {}
+        if self._left_out:
+            where = {"workers": list(self._workers())}
         with_gpu = _with_gpu(self._all_workers())
         resources = {"GPU": 1} if with_gpu and self._run.device != "cpu" else None
         self._asks_for_gpu |= resources is not None
@@ -141,14 +144,25 @@ class Cluster:
                     say(f"{self.address} has no worker{kind} left; waiting for one")
         return done
 
+    def _again(self, task: Task[Any, Any], item: Any, reply: Reply, number: int) -> Future:
+        """Submit once more what a worker did not do: to it, with what it lacks, or to others where it is at fault."""
+        self._greet(reply.about)
+        if not reply.is_unfit and not self._lost(reply, number):
+            self._send(reply)
+            return self._submit(task, item, reply.about.address)
+        why = str(reply.fault or f"worker {reply.about.address} lacks what it was sent; is its disk full?")
+        if reply.about.address not in self._left_out:
+            self._left_out.add(reply.about.address)
+            say(f"{why}. It is left out from here on.")
+        if not self._workers():
+            raise EnvironmentFault(f"{self.address} has no worker left that can work. {why}")
+        return self._submit(task, item)
+
     def _taken_in(self, task: Task[Item, Result], item: Item, reply: Reply | Exception) -> Answer[Item, Result]:
         """Store what a worker gave for an item."""
         if isinstance(reply, Exception):
             return item, None, reply
         self._greet(reply.about)
-        if reply.lacks:
-            where = f"worker {reply.about.address}"
-            return item, None, RuntimeError(f"{where} could not keep what it was sent: is its disk full?")
         for line in parcels.merge(reply.files, self.store):
             say(line)
         if reply.fault is None and task.is_stored and not task.is_stored(self.store, item):
@@ -170,7 +184,6 @@ class Cluster:
 
     def _send(self, reply: Reply) -> None:
         """Give a worker what it lacks, once."""
-        self._greet(reply.about)
         for name in reply.lacks:
             if (reply.about.desk, name) in self._sent:
                 continue
@@ -185,7 +198,7 @@ class Cluster:
 
     def _workers(self) -> dict[str, Any]:
         """What the scheduler knows of the workers that our work may go to, by address."""
-        found = self._all_workers()
+        found = {address: one for address, one in self._all_workers().items() if address not in self._left_out}
         return _with_gpu(found) or found if self._run.device != "cpu" else found
 
     def _all_workers(self) -> dict[str, Any]:

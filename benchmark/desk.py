@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import pickle
 import platform
+import shutil
 import tempfile
 import threading
 import uuid
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__, parcels, registry
+from benchmark.errors import EnvironmentFault, is_machines
 from benchmark.store import Store
 from benchmark.tasks import Task, let_go
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from benchmark.engine import Materials
 
 __all__ = ["About", "Reply", "Run", "carry_out", "receive", "versions"]
+
+DESKS = 8
+"""Runs whose desks a worker keeps, with what was sent to it."""
+AT_HAND = 2
+"""Of these, the runs whose datasets and sets stay in memory."""
 
 
 def versions() -> dict[str, str]:
@@ -68,6 +75,8 @@ class Reply:
     result: Any = None
     fault: Exception | None = None
     files: parcels.Files = field(default_factory=dict)
+    is_unfit: bool = False
+    """Whether the worker, and not the work, is at fault, so that another may do it."""
 
 
 @dataclass
@@ -83,7 +92,12 @@ class _Desk:
 
 _ALONE = threading.Lock()
 """Threads and random state of torch are the process's, so one piece of work is done at a time."""
-_desks: dict[tuple[str, str], _Desk] = {}
+_desks: OrderedDict[tuple[str, str], _Desk] = OrderedDict()
+"""By address and run; the one that was used last comes last."""
+_searched = ""
+"""The run whose plug-ins this process sees."""
+_architectures: dict[str, Path] = {}
+"""What the names of architectures have meant here, in all runs."""
 
 
 def carry_out(run: Run, work: bytes) -> Reply:
@@ -92,24 +106,45 @@ def carry_out(run: Run, work: bytes) -> Reply:
         task: Task[Any, Any]
         task, item, needs = pickle.loads(work)
         desk = _desk(run)
-        while desk.inbox:
-            try:
+        try:
+            while desk.inbox:
                 parcels.unpack(*desk.inbox.popleft(), desk.store)
-            except Exception as raised:  # it is sent once only, so asking again would have no end
-                where = f"worker {desk.about.address}"
-                return Reply(desk.about, (), None, RuntimeError(f"{where} could not keep what it was sent: {raised}"))
+        except Exception as raised:  # it is sent once only, so asking again would have no end
+            return _unfit(desk, f"could not keep what it was sent: {raised}")
         lacks = tuple(name for name in needs if not parcels.is_here(name, desk.store))
         if lacks:
             return Reply(desk.about, lacks)
-        with tempfile.TemporaryDirectory(dir=desk.store.root) as folder:
-            desk.materials.store = Store(folder, desk.store.roots)
-            try:
-                item = task.adapt(desk.materials, item) if task.adapt else item
-                result, fault = task.run(desk.materials, item), None
-            except Exception as raised:
-                let_go(raised)
-                result, fault = None, raised
-            return Reply(desk.about, (), result, fault, parcels.added(desk.materials.store))
+        try:
+            return _done(desk, task, item)
+        except (OSError, EnvironmentFault) as raised:
+            return _unfit(desk, str(raised))
+
+
+def _done(desk: _Desk, task: Task[Any, Any], item: Any) -> Reply:
+    """Raises OSError or EnvironmentFault where the machine of this worker is at fault."""
+    with tempfile.TemporaryDirectory(dir=desk.store.root) as folder:
+        desk.materials.store = Store(folder, desk.store.roots)
+        try:
+            item = task.adapt(desk.materials, item) if task.adapt else item
+            result, fault = task.run(desk.materials, item), None
+        except (OSError, EnvironmentFault):
+            raise
+        except Exception as raised:
+            let_go(raised)
+            result, fault = None, raised
+        if is_machines(fault) and not _answers(desk.materials.device):
+            raise EnvironmentFault(f"its {desk.materials.device} refuses to work: {fault}")
+        return Reply(desk.about, (), result, fault, parcels.added(desk.materials.store))
+
+
+def _answers(device: Any) -> bool:
+    from benchmark.engine.devices import answers
+
+    return answers(device)
+
+
+def _unfit(desk: _Desk, why: str) -> Reply:
+    return Reply(desk.about, fault=RuntimeError(f"worker {desk.about.address}: {why}"), is_unfit=True)
 
 
 def receive(desk: str, name: str, files: parcels.Files) -> None:
@@ -120,29 +155,61 @@ def receive(desk: str, name: str, files: parcels.Files) -> None:
 
 
 def _desk(run: Run) -> _Desk:
-    """This worker's desk for a run; of the runs before only the latest is kept."""
+    """This worker's desk for a run, under whose plug-ins it works from here on."""
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.address, run.token
+    _search(run)
     if key not in _desks:
-        for old in list(_desks)[: len(_desks) - 1]:
-            del _desks[old]
         _desks[key] = _new_desk(run, worker)
+    _desks.move_to_end(key)
+    _clear_up()
     return _desks[key]
+
+
+def _clear_up() -> None:
+    """Let go of what was not used lately. Only whoever works calls this, so no work on a desk that goes is in hand."""
+    from benchmark import engine
+
+    while len(_desks) > DESKS:
+        _, old = _desks.popitem(last=False)
+        shutil.rmtree(old.store.root, ignore_errors=True)
+    for idle in list(_desks.values())[:-AT_HAND]:
+        idle.materials = engine.Materials(idle.store, idle.materials.device)
+
+
+def _search(run: Run) -> None:
+    """See the plug-ins of a run beside ours, and those of no other run."""
+    global _searched
+    if run.token == _searched:
+        return
+    _searched = ""  # until all of this is done
+    registry.only(run.plugins)
+    found = {name: registry.path("architecture", name) for name in registry.names("architecture")}
+    if any(_architectures.get(name, file) != file for name, file in found.items()):
+        _forget_networks()
+        _architectures.clear()
+    _architectures.update(found)
+    _searched = run.token
+
+
+def _forget_networks() -> None:
+    """Drop what the engine keeps by the name of an architecture, which means another now."""
+    from benchmark.engine import backends, compiled, passes
+
+    compiled_code = (compiled.compiled_function, compiled._step_function, compiled._forward_function)
+    for kept in (*compiled_code, passes._refusal, backends._refused, backends.floating_operations):
+        kept.cache_clear()
 
 
 def _new_desk(run: Run, worker: Any) -> _Desk:
     from benchmark import engine
 
-    absent = []
-    for folder in run.plugins:
-        if Path(folder).is_dir():
-            registry.add_folder(folder)
-        else:
-            absent.append(folder)
+    here = registry.plugin_folders()
+    absent = tuple(folder for folder in run.plugins if Path(folder).resolve() not in here)
     place = Path(worker.local_directory) / f"distillbench-{run.token}"
     place.mkdir(parents=True, exist_ok=True)
     store = Store(place, [run.root] if Path(run.root, run.mark).exists() else [])
-    about = About(uuid.uuid4().hex, worker.address, worker.state.nthreads, versions(), tuple(absent))
+    about = About(uuid.uuid4().hex, worker.address, worker.state.nthreads, versions(), absent)
     return _Desk(about, store, engine.Materials(store, engine.choose_device(run.device)))

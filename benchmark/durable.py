@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from benchmark.errors import EnvironmentFault
 __all__ = [
     "explained",
     "make_folder",
+    "one_at_a_time",
     "place_folder",
     "settle",
     "staging_folder",
@@ -179,6 +180,29 @@ def place_folder(staged: Path, target: Path) -> bool:
             return False
         _fsync_folder(target.parent)
     return True
+
+
+@contextmanager
+def one_at_a_time(file: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Of several processes one makes a file at a time; `waits` is called where another does.
+
+    Where the file system knows no locks, each makes its own.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file.with_suffix(".lock"), fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waits()
+        lock.acquire()
+    except OSError as fault:
+        if fault.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sweep(staging: Path, older_than_seconds: float = 86_400.0) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "UsageError",
     "first_line",
     "is_machines",
+    "is_out_of_memory",
     "unknown_name",
 ]
 
@@ -43,6 +44,13 @@ class DistillBenchError(Exception):
 def is_machines(fault: Exception | None) -> bool:
     """Whether something may have gone wrong on the machine (memory, a GPU, a worker), so that the rest may go on."""
     return isinstance(fault, (RuntimeError, MemoryError))
+
+
+def is_out_of_memory(fault: Exception | None) -> bool:
+    """Whether memory was wanting, by Python's own error or by the words of torch's, on a GPU or a CPU."""
+    words = ("out of memory", "allocate memory", "not enough memory")
+    said = str(fault).lower() if isinstance(fault, RuntimeError) else ""
+    return isinstance(fault, MemoryError) or any(part in said for part in words)
 
 
 def first_line(fault: Exception) -> str:

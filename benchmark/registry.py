@@ -23,7 +23,7 @@ import sys
 import threading
 import tomllib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "module",
     "names",
+    "only",
     "path",
     "plugin_folders",
     "read_toml",
@@ -96,6 +97,18 @@ def add_folder(folder: str | Path) -> None:
         _files.cache_clear()
 
 
+def only(folders: Sequence[str]) -> None:
+    """Search these folders in place of all that were added, or named in the environment, so far.
+
+    For a process that works for one client after another. One that holds no plug-ins is left out; those of entry
+    points stay, for they are part of what is installed here.
+    """
+    resolved = [Path(folder).resolve() for folder in folders]
+    _extra_folders[:] = [folder for folder in resolved if _holds_plugins(folder)]
+    os.environ[ENVIRONMENT] = os.pathsep.join(str(folder) for folder in _extra_folders)
+    _files.cache_clear()
+
+
 def plugin_folders() -> list[Path]:
     """Folders of outsiders' plug-ins in the order in which they are searched."""
     named = [Path(part).expanduser().resolve() for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
@@ -105,11 +118,15 @@ def plugin_folders() -> list[Path]:
 
 def _checked_folder(folder: Path, origin: str) -> Path:
     """The folder; a mistyped one would otherwise only show as names that are not known."""
-    kinds = [kind.folder for kind in KINDS.values()]
-    if not any((folder / kind).is_dir() for kind in kinds):
+    if not _holds_plugins(folder):
+        kinds = [kind.folder for kind in KINDS.values()]
         what = "holds no plug-ins" if folder.is_dir() else "is not a folder"
         raise UsageError(f"{origin}: {str(folder)!r} {what}. Name one with sub-folders such as {', '.join(kinds)}.")
     return folder
+
+
+def _holds_plugins(folder: Path) -> bool:
+    return any((folder / kind.folder).is_dir() for kind in KINDS.values())
 
 
 @cache
@@ -218,10 +235,18 @@ def summary(kind: str, name: str) -> str:
 
 
 def version(kind: str, name: str) -> int:
-    """The plug-in's `VERSION` (a TOML file's `version`, or 1), read without importing it; results move with it."""
+    """The plug-in's `VERSION` (a TOML file's `version`, or 1); results move with it.
+
+    Read without importing it. Of a plug-in that this process runs it is the version that runs, whatever its file says
+    by now.
+    """
     file = path(kind, name)
     is_toml = file.suffix == ".toml"
-    found = read_toml(file).get("version", 1) if is_toml else _described(file)[1]
+    running = None if is_toml else sys.modules.get(_module_name(kind, file))
+    if running is not None and running.__file__ == str(file) and hasattr(running, "VERSION"):
+        found = running.VERSION
+    else:
+        found = read_toml(file).get("version", 1) if is_toml else _described(file)[1]
     if type(found) is not int or found < 1:
         wanted = "`version = 1`, or none," if is_toml else "`VERSION = 1` at module level"
         raise InvalidInput(f"{kind} {name!r} ({file}) needs a line {wanted} with a whole number from 1.")
@@ -231,15 +256,19 @@ def version(kind: str, name: str) -> int:
 def module(kind: str, name: str) -> ModuleType:
     """Import the module of a Python plug-in; raises InvalidInput saying in which line it fails."""
     file = path(kind, name)
-    where = KINDS[kind]
+    full_name = _module_name(kind, file)
     try:
-        if file.parent == _room(kind):
-            return importlib.import_module(f"{where.room}.{file.stem}")
-        return _outsider(file, f"distillbench_plugins.{where.folder}.{file.stem}")
+        return importlib.import_module(full_name) if file.parent == _room(kind) else _outsider(file, full_name)
     except (Exception, SystemExit) as fault:
         lines = [frame.lineno for frame in traceback.extract_tb(fault.__traceback__) if frame.filename == str(file)]
         at = f" in line {lines[-1]}" if lines else ""
         raise InvalidInput(f"plug-in {file} fails on import{at}: {type(fault).__name__}: {fault}.") from fault
+
+
+def _module_name(kind: str, file: Path) -> str:
+    where = KINDS[kind]
+    room = where.room if file.parent == _room(kind) else f"distillbench_plugins.{where.folder}"
+    return f"{room}.{file.stem}"
 
 
 def _outsider(file: Path, full_name: str) -> ModuleType:

@@ -115,11 +115,15 @@ class Run:
         return torch.from_numpy(self.dataset.split(self.real.split).images[rows]).to(self.device)
 
     def outcomes(self, cell: Cell) -> Outcomes:
-        """What `needs` asked for, trained here, eagerly, if nobody did before.
+        """What `needs` asked for, trained here if nobody did before.
 
         Raises TrainingDiverged where a training of it failed.
         """
-        engine.run(engine.missing(engine.join([cell]), self.materials.store), self.materials)
+        missing = engine.missing(engine.join([cell]), self.materials.store)
+        if missing:
+            threads = torch.get_num_threads()
+            engine.run(engine.assign(missing, self.materials, settled=True), self.materials)
+            torch.set_num_threads(threads)
         found = engine.outcomes(cell, self.materials.store)
         bad = [outcome.reason for outcome in found if outcome.status != "ok"]
         if bad:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, registry
+from benchmark.datasets import DatasetFacts
 from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError, first_line, is_machines
 from benchmark.estimate import Estimate
 from benchmark.evaluator import Label, Subject
@@ -24,7 +25,7 @@ from benchmark.store import Store
 from benchmark.subjects import subject_of
 from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
-from benchmark.workers import Threads, Workers, cores
+from benchmark.workers import Threads, Workers, bytes_for, cores
 
 __all__ = ["Report", "Runner"]
 
@@ -82,7 +83,12 @@ class Runner:
         """
         found = {made: making.find(made, self.store) for made in wanted}
         todo = [made for made, known in found.items() if known is None and made not in self._lost]
-        self._train_needs(list(found), todo)
+        errors = self._train_needs(list(found), todo)
+        for made in todo:
+            lacks = [errors[need] for need in _trainings(made) if need in errors]
+            if lacks:
+                self._lose(made, "error", f"a network that it needs could not be trained: {lacks[0]}")
+        todo = [made for made in todo if made not in self._lost]
         expected = self._making_seconds(todo)
         progress = Progress("distilling", sum(expected.values()), len(todo))
         with self._stopping():
@@ -96,27 +102,32 @@ class Runner:
                     refused[made] = str(fault)
                 elif isinstance(fault, TrainingDiverged) or is_machines(fault):
                     has_diverged = isinstance(fault, TrainingDiverged)
-                    how, reason = ("failed", str(fault)) if has_diverged else ("error", first_line(fault))
-                    self._lost[made] = how, f"the set of {made.baseline!r} beside it could not be made: {reason}"
-                    self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {reason}")
+                    self._lose(made, *(("failed", str(fault)) if has_diverged else ("error", first_line(fault))))
                 elif fault is not None:
                     raise fault
                 progress.advance(expected[made])
         progress.close()
         return {made: known for made, known in found.items() if known is not None}
 
-    def _train_needs(self, wanted: Sequence[Made], todo: Sequence[Made]) -> None:
-        """Train what the baselines of `todo` need; `wanted` are all sets of the plan, made or not."""
+    def _lose(self, made: Made, how: str, reason: str) -> None:
+        """A set could not be made: a problem of the run, and the reason of every row that it was to stand beside."""
+        self._lost[made] = how, f"the set of {made.baseline!r} beside it could not be made: {reason}"
+        self.report.problems.append(f"{made.baseline}, {made.budget}, seed {made.seed}: {reason}")
+
+    def _train_needs(self, wanted: Sequence[Made], todo: Sequence[Made]) -> dict[tuple[Any, int], str]:
+        """Train what the baselines of `todo` need; `wanted` are all sets of the plan, made or not. Returns what went
+        wrong, by training and seed."""
         whole = engine.join(cell for made in wanted for cell in making.needs(made))
-        needed = {(cell.training, seed) for made in todo for cell in making.needs(made) for seed in cell.seeds}
+        needed = {need for made in todo for need in _trainings(made)}
         blocks = [block for block in whole if (block.training, block.seed) in needed]
-        self.train(blocks, "networks that baselines need", whole, settled=True)
+        return self.train(blocks, "networks that baselines need", whole, settled=True)
 
     def _made(
         self, todo: Sequence[Made], expected: dict[Made, float], progress: Progress
     ) -> Iterator[Answer[Made, str]]:
         """By the workers what they take, the others here, where a loop can show how far it is."""
         theirs = [made for made in todo if self._is_shared(made)]
+        self._make_room(datasets.facts(made.real.dataset) for made in theirs)
         with progress.ticking():
             yield from self.workers.map(making.MAKE, theirs)
 
@@ -281,12 +292,18 @@ class Runner:
         alone = seconds * self._at_once(shared)
         saved = alone - seconds - (threads.saves * alone if threads else 0)
         workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
+        self._make_room(self.materials.facts(block.data) for block in shared)
         with progress.ticking(), self._stopping():
             n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()
         return errors
+
+    def _make_room(self, several: Iterable[DatasetFacts]) -> None:
+        """Let workers that are not started yet have memory for these datasets."""
+        if isinstance(self.workers, Workers):
+            self.workers.bytes_each = max([self.workers.bytes_each, *map(bytes_for, several)])
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -356,3 +373,8 @@ class Runner:
         rows = [row(known, score) for score in scores]
         self.store.write_results(digest(to_json(request)), to_json(request), rows)
         self.report.n_rows += len(rows)
+
+
+def _trainings(made: Made) -> list[tuple[Any, int]]:
+    """The trainings, with a seed each, that a set is made from."""
+    return [(cell.training, seed) for cell in making.needs(made) for seed in cell.seeds]

@@ -25,11 +25,12 @@ cannot say which seeds made it; a record for each request can.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -303,20 +304,30 @@ class Store:
         """
         from filelock import FileLock, Timeout
 
-        lock, is_taken = FileLock(self.root / "locks" / f"{name}.lock", timeout=0), False
+        file = self.root / "locks" / f"{name}.lock"
+        lock, is_taken = FileLock(file, timeout=0, fallback_to_soft=False), False
         try:
-            durable.make_folder(self.root / "locks")
+            durable.make_folder(file.parent)
             lock.acquire()
         except Timeout:
             is_taken = True
-        except (OSError, NotImplementedError):
-            pass
+        except OSError as fault:
+            if fault.errno == errno.ENOSYS:  # nobody can hold it, so the file that was opened says nothing
+                with suppress(OSError):
+                    file.unlink()
         try:
             yield not is_taken
         finally:
             if lock.is_locked:
-                Path(lock.lock_file).unlink(missing_ok=True)  # before it is free: who opened it meanwhile looks again
+                file.unlink(missing_ok=True)  # before it is free: who opened it meanwhile looks again
             lock.release()
+
+    def _sweep_claims(self) -> None:
+        """Remove the files of claims that killed processes left; a claim that is held stays, however old it is."""
+        for file in sorted((self.root / "locks").glob("*.lock")):
+            if file.stem != "maintenance":
+                with self.claim(file.stem):  # which removes the file at its end, unless another process has it
+                    pass
 
     # Results
 
@@ -340,7 +351,7 @@ class Store:
         table = merged(frame(index.rows({})))
         self.prepare()
         durable.sweep(self.staging)
-        durable.sweep(self.root / "locks")
+        self._sweep_claims()
         if index.is_new:
             row_index.save(index, self.root, self.staging)
         write_tables(table, self.root, self.staging)

@@ -53,7 +53,7 @@ def maintenance(store: Store, command: str, wait_seconds: float = 10.0) -> Itera
 
     folder = store.root / "locks"
     holder = folder / "maintenance.json"
-    lock = FileLock(folder / "maintenance.lock", timeout=wait_seconds)
+    lock = FileLock(folder / "maintenance.lock", timeout=wait_seconds, fallback_to_soft=False)
     durable.make_folder(folder)
     try:
         lock.acquire()
@@ -61,10 +61,9 @@ def maintenance(store: Store, command: str, wait_seconds: float = 10.0) -> Itera
         what = f"the store is being maintained by {_holder(holder)}"
         fix = "wait until it is done, or end it (a process that was stopped holds it until it goes on); then try again"
         raise refusal([Problem("E503", str(store.root), what, fix=fix)]) from fault
-    except (OSError, NotImplementedError) as fault:
-        raise EnvironmentFault(
-            f"cannot lock store {store.root}: {fault}. Fix: check the folder locks/ in it."
-        ) from fault
+    except OSError as fault:
+        fix = "check the folder locks/ in it; where its file system knows no locks, maintain a copy of it elsewhere"
+        raise EnvironmentFault(f"cannot lock store {store.root}: {fault}. Fix: {fix}.") from fault
     try:
         known = {"host": socket.gethostname(), "pid": os.getpid(), "command": command, "since": now()}
         durable.write_replacing(holder, json.dumps(known).encode(), store.staging)

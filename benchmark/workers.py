@@ -1,14 +1,16 @@
 """Worker processes on this machine, with the same store: one-thread ones for small images, or one for each GPU; and
 threads of this process, for what is done before processes would have started.
 
-A worker that dies (out of memory, say) costs the work in hand and time: what is left goes to new workers, and is done
-in this process once those die without finishing anything. Workers die with the process that started them, also when
-that one is killed, so no block is ever trained by an orphan.
+A worker that dies (out of memory, say) costs the work in hand and time: what the workers had in hand is done again one
+by one, each in a process of its own, and what is left goes to new workers. What finds no memory beside others is done
+again alone. Workers die with the process that started them, also when that one is killed, so no block is ever trained
+by an orphan.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import multiprocessing
 import os
 import pickle
@@ -19,16 +21,20 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmark.errors import is_machines, is_out_of_memory
 from benchmark.progress import say
 from benchmark.store import Store
 from benchmark.tasks import Answer, Task, attempt, persistently
 
 if TYPE_CHECKING:
+    from benchmark.datasets import DatasetFacts
     from benchmark.engine import Materials
 
-__all__ = ["Threads", "Workers", "cores", "die_with"]
+__all__ = ["Threads", "Workers", "affordable", "bytes_for", "cores", "die_with"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,6 +42,10 @@ PR_SET_PDEATHSIG = 1
 
 START_SECONDS = 8.0
 """Until all of them have imported torch and loaded what they work on."""
+
+WORKER_BYTES, COPIES = 2**29, 5
+"""Memory of a worker: for torch, and so many times the pixels of its dataset; 1.4 GiB for CIFAR-10."""
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 THREADS = 3
 """At a time: Python, which one thread runs at a time, has a third of an eager step on 10 images of 8x8."""
@@ -49,6 +59,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def bytes_for(facts: DatasetFacts) -> int:
+    """The memory that a worker needs for a dataset, at a guess."""
+    return WORKER_BYTES + COPIES * (facts.n_train + facts.n_test) * math.prod(facts.shape)
+
+
+def affordable(n: int, bytes_each: int) -> int:
+    """At most n workers, as many as the memory that is free now, or that a control group allows, has room for; at least
+    one."""
+    room = [n * bytes_each]
+    with suppress(OSError, ValueError, StopIteration):  # not Linux
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        room.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+    with suppress(OSError, ValueError):  # none, or "max"
+        room.append(int(CONTROL_GROUP.read_text(encoding="ascii")))
+    return max(1, min(room) // bytes_each)
+
+
 class Workers:
     """A pool that is started at the first call of `map` and closed with `close`."""
 
@@ -58,6 +85,8 @@ class Workers:
         self.materials = materials
         self.devices = list(devices) or [str(materials.device)] * n
         self.takes_all = len(devices) > 1
+        self.bytes_each = WORKER_BYTES
+        """Memory that each is given; what is free when they start decides how many there are."""
         self._pool: ProcessPoolExecutor | None = None
 
     @property
@@ -86,36 +115,64 @@ class Workers:
             self._pool = None
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
-        left, before = list(items), len(items) + 1
-        while self.n > 1 and 1 < len(left) < before:  # again only after a pool that finished something
-            before = len(left)
-            for item, result, fault in self._in_pool(task, left.copy()):
-                left.remove(item)
-                yield item, result, fault
+        left, crowded = list(items), []
+        while self.n > 1 and len(left) > 1:
+            try:
+                for item, result, fault in self._in_pool(task, left.copy()):
+                    left.remove(item)
+                    if is_out_of_memory(fault):
+                        crowded.append(item)
+                    else:
+                        yield item, result, fault
+            except BrokenProcessPool:
+                say("a worker process died, perhaps for want of memory; what was in hand is done again, one by one")
+                self._pool = None
+                suspects = left[: self.n]  # work is dealt out in order
+                del left[: self.n]
+                yield from self._one_by_one(task, suspects)
         for item in left:
             yield (item, *attempt(task, self.materials, item))
+        if crowded:
+            say(f"{len(crowded)} pieces of work found no memory beside others; each is done again alone")
+            self.close()
+            yield from self._one_by_one(task, crowded)
 
     def _in_pool(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        pool = self._started()
+        futures = {pool.submit(_carry_out, task, item): item for item in items}
+        for future in as_completed(futures):
+            yield (futures[future], *future.result())
+
+    def _one_by_one(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        """In another process, so that whatever ends that costs one piece of work, and neither this process nor more."""
+        pool = self._pool_of(1)
         try:
-            pool = self._started()
-            futures = {pool.submit(_carry_out, task, item): item for item in items}
-            for future in as_completed(futures):
-                yield (futures[future], *future.result())
-        except BrokenProcessPool:
-            say("a worker process died, perhaps for want of memory; what it had in hand is done again")
-            self._pool = None
+            for item in items:
+                try:
+                    yield (item, *pool.submit(_carry_out, task, item).result())
+                except BrokenProcessPool:
+                    yield item, None, RuntimeError("the process that did it died, perhaps for want of memory")
+                    pool = self._pool_of(1)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            devices = context.SimpleQueue()
-            for device in self.devices[: self.n]:
-                devices.put(device)
-            store = self.materials.store
-            threads = max(1, cores() // self.n) if self.takes_all else 1
-            known = (store.root, [one.root for one in store.fallbacks], devices, threads, os.getpid())
-            self._pool = ProcessPoolExecutor(self.n, mp_context=context, initializer=_start, initargs=known)
+            n = self.n if self.takes_all else affordable(self.n, self.bytes_each)
+            if n < self.n:
+                say(f"{n} of {self.n} workers: there is no memory for more, at {self.bytes_each / 2**30:.1f} GiB each")
+            self._pool = self._pool_of(n)
         return self._pool
+
+    def _pool_of(self, n: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        devices = context.SimpleQueue()
+        for device in self.devices[:n]:
+            devices.put(device)
+        store = self.materials.store
+        threads = max(1, cores() // self.n) if self.takes_all else 1
+        known = (store.root, [one.root for one in store.fallbacks], devices, threads, os.getpid())
+        return ProcessPoolExecutor(n, mp_context=context, initializer=_start, initargs=known)
 
 
 class Threads:
@@ -141,22 +198,33 @@ class Threads:
         """Nothing is left open."""
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
-        pool = ThreadPoolExecutor(self.n)
+        pool, crowded = ThreadPoolExecutor(self.n), []
         futures = {pool.submit(attempt, task, self.materials, item): item for item in items}
         try:
             for future in as_completed(futures):
-                yield (futures[future], *future.result())
+                result, fault = future.result()
+                if is_out_of_memory(fault):
+                    crowded.append(futures[future])
+                else:
+                    yield futures[future], result, fault
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             if not all(future.done() for future in futures):
                 say("finishing what is begun")
             pool.shutdown()
+        for item in crowded:
+            yield (item, *attempt(task, self.materials, item))
 
 
 def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:
     """Runs in a worker."""
     assert _materials is not None
     result, fault = attempt(task, _materials, item)
+    if is_machines(fault) and _materials.device.type == "cuda":
+        from benchmark.engine.devices import answers
+
+        if not answers(_materials.device):  # a new process may have better luck with it
+            os._exit(1)
     return result, fault if fault is None or _travels(fault) else RuntimeError(f"{type(fault).__name__}: {fault}")
 
 

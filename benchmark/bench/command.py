@@ -61,14 +61,20 @@ def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: P
         write_page(recorded, folder)
         click.echo(folder / "performance.md")
         return
+    from benchmark.architectures import parse
     from benchmark.bench.turns import Turns
     from benchmark.engine import choose_device
+    from benchmark.engine.backends import rules
+    from benchmark.progress import say
 
     if only["tune"]:
         _tune(choose_device(device), only["tuned"])
         return
     chosen_device = choose_device(device)
     chosen = cells.choose(names, chosen_device.type)
+    if chosen_device.type == "cuda" and not quick and not any(rule.device == "cuda" for rule in rules()):
+        say("the engine's table has no line for a GPU, and would compute eagerly: it is tuned first")
+        _tune(chosen_device, sorted({parse(cell.architecture)[0] for cell in chosen}))
     turns = Turns(chosen_device, repeats)
     if quick:
         chosen = [cell.shortened() for cell in chosen]
@@ -85,7 +91,8 @@ def _quick_folder() -> Path:
 def _tune(device: torch.device, wanted: Sequence[str]) -> None:
     from benchmark import registry
     from benchmark.bench import tune
-    from benchmark.engine.backends import TABLE, device_kind
+    from benchmark.engine.backends import TABLE
+    from benchmark.engine.devices import device_kind
 
     for name in wanted:
         registry.path("architecture", name)

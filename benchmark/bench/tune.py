@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ import torch
 
 from benchmark import architectures, engine
 from benchmark.bench.reference import now
-from benchmark.engine.backends import STUDIED, Rule, device_kind, floating_operations, rules
+from benchmark.engine.backends import STUDIED, Rule, floating_operations, rules
 from benchmark.engine.compiled import CompiledSteps, compiled_forward
 from benchmark.engine.compiler import why_not
+from benchmark.engine.devices import device_kind
 from benchmark.engine.lowering import refusal
 from benchmark.engine.machine_code import shape_of
 from benchmark.engine.steps import EagerSteps
@@ -86,7 +87,7 @@ def measure(candidate: Candidate, device: torch.device) -> dict[str, Any]:
     engine.prepare(device, candidate.small)
     shape, recipe = SHAPES[candidate.small], Recipe("tune")
     kind = shape_of(candidate.architecture, shape, 10, candidate.precision, device)
-    why_not()  # what the compiler asks once of each machine is no cost of a shape
+    why_not(device.type)  # what the compiler asks once of each machine is no cost of a shape
     compiling, pairs = 0.0, []
     for batch in BATCHES:
         images, labels = torch.randn(batch, *shape, device=device), torch.arange(batch, device=device) % 10
@@ -133,11 +134,11 @@ def _short(number: float) -> float:
 
 
 def tune(device: torch.device, wanted: Iterable[str] = ()) -> list[Rule]:
-    """Measure every candidate; the best line of each architecture and size."""
+    """Measure every candidate; a line for each that pays. One in bfloat16 that does not beat float32 has none."""
     kind = device_kind(device)
     todo = candidates(kind, wanted)
     progress = Progress("tuning", 60.0 * len(todo), len(todo))
-    best: dict[tuple[str, bool], Rule] = {}
+    pays: dict[Candidate, Rule] = {}
     for candidate in todo:
         try:
             found = rule_of(candidate, kind, _in_child(candidate, device))
@@ -145,11 +146,11 @@ def tune(device: torch.device, wanted: Iterable[str] = ()) -> list[Rule]:
             say(f"{candidate.architecture}, {candidate.precision}: {fault}")
             found = None
         progress.advance(60.0, f"{candidate.architecture} {candidate.precision}: {found.speedup if found else 'no'}")
-        place = (candidate.architecture, candidate.small)
-        if found and (place not in best or found.speedup > best[place].speedup):
-            best[place] = found
+        exact = pays.get(replace(candidate, precision="float32"))  # measured before
+        if found and (exact is None or found.speedup > exact.speedup):
+            pays[candidate] = found
     progress.close()
-    return list(best.values())
+    return list(pays.values())
 
 
 def _in_child(candidate: Candidate, device: torch.device) -> dict[str, Any]:
@@ -168,11 +169,13 @@ def _in_child(candidate: Candidate, device: torch.device) -> dict[str, Any]:
 
 
 def write_table(kind: str, found: Iterable[Rule], table: Path, only: Iterable[str] = ()) -> None:
-    """Replace the lines of this kind of device, of `only` these architectures where they are named."""
+    """Replace the lines of this kind of device, of `only` these architectures where they are named; the engine goes by
+    them at once."""
     named = set(only)
     kept = [rule for rule in rules(table) if rule.device != kind or (named and rule.architecture not in named)]
-    lines = sorted([*kept, *found], key=lambda rule: (rule.device, rule.architecture, rule.small))
+    lines = sorted([*kept, *found], key=lambda rule: (rule.device, rule.architecture, rule.small, rule.precision))
     table.write_text(_HEAD + "".join(_lines(lines)), encoding="utf-8")
+    rules.cache_clear()
 
 
 def _lines(found: Iterable[Rule]) -> Iterator[str]:

@@ -73,7 +73,7 @@ def distill(baseline: str, dataset: str, seed: int, store: str | None, plugins: 
     \b
     Examples:
       distillbench distill random-real --dataset digits --ipc 1
-      distillbench distill dm --dataset cifar10 --ipc 10 --preset paper --seed 2
+      distillbench distill dm --dataset cifar10 --ipc 1 --preset cifar-5000 --seed 2
     """
     opened = open_store(store, plugins)
     made = _requests.set_to_make(baseline, dataset, seed, named)

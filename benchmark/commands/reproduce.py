@@ -39,7 +39,7 @@ __all__ = ["reproduce"]
 @click.argument("table", required=False)
 @click.option("--cell", "cells", multiple=True, metavar="NAME", help="Only this cell; may be repeated. Default: all.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run and how long it would take here.")
-@click.option("--stored", is_flag=True, help="Run nothing; compare what the store holds.")
+@click.option("--stored", is_flag=True, help="Run nothing; show what the store holds, else the committed record.")
 @click.option("--write", is_flag=True, help="Write docs/reproduction.md and its record, with what was measured now.")
 @click.option("--reference", is_flag=True, help="Build the reference store instead, from its plan, and pack it.")
 @click.option("--plan", "plan_name", metavar="PLAN", help="With --reference: another plan than `reference`.")

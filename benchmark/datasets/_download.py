@@ -14,18 +14,17 @@ import pickle
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from benchmark.datasets import _npz
 from benchmark.datasets._canonical import Raw, build
 from benchmark.datasets._facts import DatasetFacts
 from benchmark.datasets._place import ENVIRONMENT, data_root
+from benchmark.durable import one_at_a_time
 from benchmark.errors import EnvironmentFault, InvalidInput
 
 __all__ = ["read"]
@@ -46,7 +45,9 @@ def read(facts: DatasetFacts, class_name: str) -> Raw:
     if not file.exists():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(file):
+            with one_at_a_time(
+                file, lambda: print(f"waiting for another process that gets {file.name}", file=sys.stderr)
+            ):
                 if not file.exists():  # another process may have made it meanwhile
                     _make(file, facts, class_name)
         except OSError as fault:
@@ -54,21 +55,6 @@ def read(facts: DatasetFacts, class_name: str) -> Raw:
                 f"cannot write to {file.parent} ({fault}). Make room, or set {ENVIRONMENT} to another folder."
             ) from fault
     return _npz.read(file)
-
-
-@contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Hold the lock of a file, saying so when another process has it."""
-    lock = FileLock(file.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that gets {file.name}", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _make(file: Path, facts: DatasetFacts, class_name: str) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from benchmark.engine.backends import assign
 from benchmark.engine.blocks import Block, join, missing, outcomes, run_block
-from benchmark.engine.devices import every_device
+from benchmark.engine.devices import answers, every_device
 from benchmark.engine.draws import generator
 from benchmark.engine.estimate import Estimator
 from benchmark.engine.materials import Examples, Materials
@@ -21,7 +21,7 @@ from benchmark.engine.measurement import Measurement
 from benchmark.engine.process import is_small, prepare
 from benchmark.engine.tasks import TRAIN
 from benchmark.engine.way import EAGER, Way, numerics
-from benchmark.errors import UsageError, first_line, is_machines
+from benchmark.errors import EnvironmentFault, UsageError, first_line, is_machines
 from benchmark.tasks import Pool
 from benchmark.workers import Workers
 
@@ -90,6 +90,10 @@ def run(
         for block, differing, fault in chain(by_worker, by_this):
             if fault is not None and (done is None or not is_machines(fault)):
                 raise fault
+            if fault is not None and not answers(materials.device):
+                raise EnvironmentFault(
+                    f"{materials.device} refuses to work since: {first_line(fault)}. Run the same command again."
+                ) from fault
             n_elsewhere += differing is None and fault is None
             for line in differing or ():
                 warn(line)

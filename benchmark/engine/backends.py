@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from benchmark import architectures, loss, registry
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count_images
+from benchmark.engine.devices import device_kind
 from benchmark.engine.machine_code import Shape, StepKind, as_sliced, is_kept, step_kind
 from benchmark.engine.materials import Materials
 from benchmark.engine.process import SMALL_SIDE, every_thread, is_small
@@ -35,7 +35,6 @@ __all__ = [
     "Rule",
     "assign",
     "chosen_speedup",
-    "device_kind",
     "floating_operations",
     "possible",
     "rules",
@@ -46,9 +45,11 @@ STUDIED = ("alexnet", "convnet", "mlp")
 """Architectures for which the study of docs/performance.md finds bfloat16 equal to float32."""
 SIZES = {"width", "depth"}
 """Options that leave an architecture what it is, only larger or smaller."""
-MANY = 8
-"""Blocks of larger images for each worker, or of small ones in all, from which on one-thread workers finish them sooner
-than all cores one by one."""
+MANY, CROWD = 8, 16
+"""Blocks of small images, and of larger ones, from which on one-thread workers finish them sooner than all cores one by
+one. Of larger ones only where nearly all that the cores can do together is done by the workers: `USEFUL`."""
+USEFUL = 8
+"""Cores that one training on larger images makes use of, at most."""
 FEW = 3e12
 """Operations of fewer blocks of small images, above which workers are worth starting for them too: about half a minute
 of two cores."""
@@ -75,18 +76,6 @@ def rules(table: Path = TABLE) -> tuple[Rule, ...]:
     return tuple(Rule(**line) for line in registry.read_toml(table).get("rule", []))
 
 
-def device_kind(device: torch.device) -> str:
-    """`cuda`; `cpu-amx` and `cpu-bf16`, which multiply in bfloat16 faster than in float32; `cpu`, which does not."""
-    if device.type != "cpu":
-        return device.type
-    capped = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "ALL")).upper()
-    if capped in ("ALL", "DEFAULT") or "AMX" in capped:
-        found = "amx" if _has("_is_amx_tile_supported") else "bf16" if _has("_is_avx512_bf16_supported") else ""
-    else:
-        found = "bf16" if any(word in capped for word in ("BF16", "FP16")) and _has("_is_avx512_bf16_supported") else ""
-    return f"cpu-{found}" if found else "cpu"
-
-
 def _kinds(device: torch.device) -> tuple[str, ...]:
     """The kinds whose lines hold for a device, the nearest first: what pays with fewer instructions pays with more."""
     kind = device_kind(device)
@@ -94,25 +83,22 @@ def _kinds(device: torch.device) -> tuple[str, ...]:
     return order[order.index(kind) :] if kind in order else (kind,)
 
 
-def _rule(architecture: str, images: tuple[int, int, int], device: torch.device) -> Rule | None:
-    """The nearest line of the table for an architecture, by its text, and a size of image.
+def _rule(architecture: str, images: tuple[int, int, int], device: torch.device, precision: str) -> Rule | None:
+    """The line of the table for an architecture, by its text, a size of image, and the precision that a recipe asks
+    for: of the nearest kind of device; under `auto` the faster one.
 
     Measured and studied were the architectures as they are; another norm or activation is another network.
     """
     name, options = architectures.parse(architecture)
     if not set(options) <= SIZES:
         return None
+    wanted = (name, max(images[1:]) <= SMALL_SIDE)
+    allowed = [rule for rule in rules() if precision in ("auto", rule.precision)]
     for kind in _kinds(device):
-        for rule in rules():
-            if (rule.device, rule.architecture, rule.small) == (kind, name, max(images[1:]) <= SMALL_SIDE):
-                return rule
+        here = [rule for rule in allowed if (rule.device, rule.architecture, rule.small) == (kind, *wanted)]
+        if here:
+            return max(here, key=lambda rule: rule.speedup)
     return None
-
-
-def _has(question: str) -> bool:
-    """Ask torch.cpu, which may not know the question in an older version."""
-    ask = getattr(torch.cpu, question, None)
-    return bool(ask is not None and ask())
 
 
 def assign(
@@ -127,7 +113,7 @@ def assign(
     todo = list(blocks)
     small = [block for block in todo if is_small(materials.facts(block.data))]
     few = set(small) if not (settled or elsewhere) and n_workers > 1 and _are_few(small, materials) else set()
-    many = not settled and n_workers > 1 and len(todo) - len(small) >= MANY * n_workers
+    many = not settled and len(todo) - len(small) >= CROWD and 1 < n_workers >= min(every_thread(), USEFUL)
     crowded = many and materials.device.type == "cpu"
     one_thread = dict.fromkeys(todo, crowded) | {block: block not in few for block in small}
     alike: dict[_Step, list[Block]] = {}
@@ -170,7 +156,7 @@ def _step(block: Block, materials: Materials, one_thread: bool) -> _Step | None:
     facts, recipe, stream = materials.facts(block.data), training.recipe, training.stages[0].stream
     if loss.parse(recipe.loss).name in (loss.ZIPF, loss.CRD):  # no compiled step knows these
         return None
-    if _rule(training.architecture, facts.shape, materials.device) is None:
+    if _rule(training.architecture, facts.shape, materials.device, recipe.precision) is None:
         return None
     kind = step_kind(recipe, min(recipe.batch_size, count_images(stream, materials)), materials.has_soft_labels(stream))
     threads, n_classes = 1 if one_thread else every_thread(), len(facts.classes)
@@ -190,12 +176,12 @@ def _work(block: Block, materials: Materials) -> float:
 def _way(step: _Step, work: float, materials: Materials, blocks: Sequence[Block] = ()) -> Way:
     """`blocks`: all that the step serves, where kept code may be taken up."""
     shape, kind = step
-    rule = _rule(shape.architecture, shape.images, materials.device)
-    if rule is None or (shape.precision == "float32" and rule.precision != "float32"):
+    rule = _rule(shape.architecture, shape.images, materials.device, shape.precision)
+    if rule is None:
         return EAGER
     way = Way("compiled", rule.precision)
     if work >= rule.least:
-        return EAGER if _refused(shape.architecture, shape.images) else way
+        return EAGER if _refused(shape.architecture, shape.images, materials.device.type) else way
     is_there = bool(blocks) and is_kept(replace(shape, precision=rule.precision), kind)
     return way if is_there and not _begun_eagerly(blocks, materials) else EAGER
 
@@ -206,12 +192,12 @@ def _begun_eagerly(blocks: Iterable[Block], materials: Materials) -> bool:
 
 
 @functools.cache
-def _refused(architecture: str, images: tuple[int, int, int]) -> bool:
+def _refused(architecture: str, images: tuple[int, int, int], device: str) -> bool:
     """Whether a network, or this machine, cannot do with a compiled step."""
     from benchmark.engine.compiler import why_not
     from benchmark.engine.lowering import refusal
 
-    return bool(refusal(_on_meta(architecture, images, 2)) or why_not())
+    return bool(refusal(_on_meta(architecture, images, 2)) or why_not(device))
 
 
 @functools.cache
@@ -236,5 +222,5 @@ def _on_meta(architecture: str, images: tuple[int, int, int], classes: int) -> t
 
 def chosen_speedup(way: Way, architecture: str, facts: DatasetFacts, device: torch.device) -> float:
     """How many times as fast as eager the table says that this way is."""
-    rule = None if way.backend == "eager" else _rule(architecture, facts.shape, device)
+    rule = None if way.backend == "eager" else _rule(architecture, facts.shape, device, way.precision)
     return rule.speedup if rule else 1.0

@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 180
 """A child that takes longer has failed."""
 
-_TINY = """
+_TINY = {
+    "cpu": """
 import pathlib, sysconfig, tempfile, torch
 from benchmark.engine.machine_code import kept
 header = pathlib.Path(sysconfig.get_path("include")) / "Python.h"
@@ -36,7 +37,13 @@ if not header.exists():
 with tempfile.TemporaryDirectory() as folder:
     function = kept(pathlib.Path(folder) / "code.pt2", lambda x: (x * 2 + 1).relu().sum(), (torch.ones(4),))
     assert function(torch.ones(4)).item() == 12
-"""
+""",
+    "cuda": """
+import torch
+function = torch.compile(lambda x: (x * 2 + 1).relu().sum(), fullgraph=True)
+assert function(torch.ones(4, device="cuda")).item() == 12
+""",
+}
 
 
 def cache_folder() -> Path:
@@ -49,13 +56,15 @@ os.environ.setdefault(CODE_FOLDER, str(cache_folder()))
 
 
 @functools.cache
-def why_not() -> str:
-    """Why torch.compile is left out here, said on stderr once for each process; empty where it works."""
-    kept = cache_folder() / f"works-{_machine()}.txt"
+def why_not(device: str = "cpu") -> str:
+    """Why torch.compile is left out here for a type of device, said on stderr once for each process; empty where it
+    works."""
+    program = _TINY[device]
+    kept = cache_folder() / f"works-{_machine(program)}.txt"
     try:
         reason = kept.read_text(encoding="utf-8")
     except OSError:
-        reason, may_pass = _try()
+        reason, may_pass = _try(program)
         if not may_pass:
             with suppress(OSError):  # found out again the next time
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -66,19 +75,19 @@ def why_not() -> str:
     return reason
 
 
-def _machine() -> str:
+def _machine(program: str) -> str:
     """What the answer depends on."""
     compiler = f"{os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
-    text = f"{_TINY} {torch.__version__} {sys.executable} {sys.version} {compiler}"
+    text = f"{program} {torch.__version__} {sys.executable} {sys.version} {compiler}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _try() -> tuple[str, bool]:
+def _try(program: str) -> tuple[str, bool]:
     """Why it does not work, empty where it does, and whether it may the next time: a full disk, a busy machine."""
     try:
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         child = subprocess.run(
-            [sys.executable, "-P", "-c", _TINY],
+            [sys.executable, "-P", "-c", program],
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -89,4 +98,6 @@ def _try() -> tuple[str, bool]:
     if child.returncode == 0:
         return "", False
     raised = [line.strip() for line in child.stderr.splitlines() if re.match(r"[A-Za-z_][\w.]*: \S", line)]
-    return (raised[-1] if raised else f"exit {child.returncode}")[:300], child.returncode < 0
+    reason = raised[-1] if raised else f"exit {child.returncode}"
+    of_the_system = re.search(r"\[Errno |No space left|quota exceeded", reason)  # an OSError, or a disk that is full
+    return reason[:300], child.returncode < 0 or of_the_system is not None

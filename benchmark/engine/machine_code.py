@@ -9,11 +9,13 @@ threads of Python run meanwhile.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import hashlib
 import math
 import os
 import platform
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterable
@@ -22,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from benchmark import architectures, registry
+from benchmark.durable import one_at_a_time
 from benchmark.engine.compiler import CODE_FOLDER
 from benchmark.engine.devices import cpu_lines
 from benchmark.engine.draws import generator, global_draws
+from benchmark.errors import EnvironmentFault
 from benchmark.recipe import Recipe
 
 __all__ = [
@@ -136,20 +139,29 @@ def kept(
     """The compiled form of a function, from its file; it is made first where there is none, or it cannot be read.
 
     The function is traced with its backward pass into one graph. It takes tensors of the example's shapes and dtypes,
-    and may change contiguous ones in place. Raises RuntimeError where the folder cannot be written to, NotAlone where
-    torch cannot put all of the function into one library.
+    and may change contiguous ones in place. Raises EnvironmentFault where files cannot be written, NotAlone where torch
+    cannot put all of the function into one library.
     """
     loaded = _load(file, example)
     if loaded is not None:
         return loaded
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _MAKING, FileLock(file.with_suffix(".lock")):  # of several workers, one compiles
+        with _MAKING, one_at_a_time(file):
             return _load(file, example) or _make(file, function, example)
-    except OSError as fault:
-        raise RuntimeError(
-            f"compiled code cannot be kept: {fault}. XDG_CACHE_HOME can name a folder that is writable"
+    except Exception as fault:
+        reason = _of_the_disk(fault)
+        if not reason:
+            raise
+        raise EnvironmentFault(
+            f"compiled code cannot be kept: {reason}. XDG_CACHE_HOME can name a folder that is writable"
         ) from fault
+
+
+def _of_the_disk(fault: Exception) -> str:
+    """What is wrong with a disk, where that is what a fault says; torch and the compiler wrap a full one into text."""
+    full = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT)]
+    return str(fault) if isinstance(fault, OSError) else next((said for said in full if said in str(fault)), "")
 
 
 class NotAlone(Exception):
@@ -220,17 +232,16 @@ def _make(file: Path, function: Callable[..., torch.Tensor], example: tuple[torc
     if hasattr(config.aot_inductor, "precompile_headers"):  # 300 MB, which pay from the third function on
         options["aot_inductor.precompile_headers"] = False
     program = torch.export.export(make_fx(function)(*example), example, strict=False)
-    package, unfinished = file.with_suffix(".pt2"), file.with_suffix(".unfinished.so")
-    try:
+    # A library that is loaded may lose its name, but must not be written to: so each is made in a folder of its own.
+    with tempfile.TemporaryDirectory(dir=file.parent, ignore_cleanup_errors=True) as folder:
+        package, unfinished = Path(folder, "code.pt2"), Path(folder, "code.so")
         with global_draws(generator(0, "compiled")):
             aoti_compile_and_package(program, package_path=str(package), inductor_configs=options)
         code = _library_in(package)
-    finally:
-        package.unlink(missing_ok=True)
-    unfinished.write_bytes(code + hashlib.sha256(code).digest())
-    made = _Loaded(unfinished, example)
-    if _digest(_our_files()) == SOURCES:  # else they were edited since this process read them
-        os.replace(unfinished, file)
+        unfinished.write_bytes(code + hashlib.sha256(code).digest())
+        made = _Loaded(unfinished, example)
+        if _digest(_our_files()) == SOURCES:  # else they were edited since this process read them
+            os.replace(unfinished, file)
     return made
 
 
@@ -262,10 +273,14 @@ def _cpu() -> tuple[str, ...]:
     return platform.machine(), torch.backends.cpu.get_cpu_capability(), flags[0]
 
 
-@functools.cache
 def _plugin(architecture: str) -> str:
     """A digest of the folder of an architecture."""
-    return _digest(registry.path("architecture", architectures.parse(architecture)[0]).parent.glob("*.py"))
+    return _folder(registry.path("architecture", architectures.parse(architecture)[0]).parent)
+
+
+@functools.cache
+def _folder(folder: Path) -> str:
+    return _digest(folder.glob("*.py"))
 
 
 def _our_files() -> list[Path]:

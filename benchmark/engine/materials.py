@@ -24,6 +24,8 @@ __all__ = ["Examples", "Materials", "into_space"]
 
 Key = TypeVar("Key", bound=Hashable)
 
+KEPT_BYTES = 2**30
+"""Of training sets, and of images to measure on, that a process keeps at hand; the one in use is kept in any case."""
 SMALL = 2**26
 """Numbers of a training set that is standardised once; a larger one stays uint8 and is standardised by batch."""
 
@@ -44,6 +46,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all its tensors."""
+        return sum(part.nbytes for part in (self.images, self.labels, self.hints) if part is not None)
 
     def take(self, rows: torch.Tensor | slice) -> torch.Tensor:
         """Some of the images, float32 in `space`."""
@@ -102,7 +109,7 @@ class Materials:
     def training_examples(self, data: Data, recipe: Recipe) -> Examples:
         """The union of a plan's images, in one space, on the device."""
         key = (data, recipe.statistics, loss.parse(recipe.loss).name == loss.CRD)
-        return self._kept(self._examples, key, lambda: self._union(data, recipe), most=64)
+        return self._kept(self._examples, key, lambda: self._union(data, recipe))
 
     def real_examples(self, real: Real, space: Space) -> Examples:
         """Real images with class ids, as float32 in `space`."""
@@ -112,7 +119,7 @@ class Materials:
             bound = space.bound(self.dataset(real.dataset))
             return Examples(into_space(images, bound), labels, bound, facts)
 
-        return self._kept(self._real, (real, space), load, most=8)
+        return self._kept(self._real, (real, space), load)
 
     def common_space(self, several: Iterable[Examples], recipe: Recipe) -> Space:
         """The space of the first that has one of its own, else that of pixels under the recipe's statistics."""
@@ -205,15 +212,16 @@ class Materials:
         images = images if images.dtype == torch.uint8 else images.float()
         return images.to(self.device), targets.to(self.device), card.space.bound(dataset), dataset.facts
 
-    def _kept(self, cache: dict[Key, Examples], key: Key, load: Callable[[], Examples], most: int) -> Examples:
-        """From the cache, or loaded into it."""
+    def _kept(self, cache: dict[Key, Examples], key: Key, load: Callable[[], Examples]) -> Examples:
+        """From the cache, or loaded into it, in place of what was not asked for the longest."""
         with self._loading:
-            found = cache.get(key)
+            found = cache.pop(key, None)
             if found is None:
                 found = load()
-                if len(cache) > most:
-                    cache.clear()
-                cache[key] = found
+                held = found.n_bytes + sum(other.n_bytes for other in cache.values())
+                while cache and held > KEPT_BYTES:
+                    held -= cache.pop(next(iter(cache))).n_bytes
+            cache[key] = found
             return found
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 import torch
 
+from benchmark.engine.chunks import in_chunks
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples
 from benchmark.errors import UsageError
 
 __all__ = ["Measurement"]
-
-CHUNK = 500
-"""Images of one forward pass."""
 
 
 class Measurement:
@@ -81,17 +79,5 @@ class Measurement:
         return self._passed[name]
 
     def _passes(self, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """The function on all images, as many at a time as memory holds."""
-        found, at, size = [], 0, CHUNK
         with torch.inference_mode():
-            while at < len(self.images):
-                try:
-                    found.append(function(self.images[at : at + size]))
-                except torch.OutOfMemoryError:
-                    if size == 1:
-                        raise
-                    size //= 2
-                    torch.cuda.empty_cache()
-                    continue
-                at += size
-        return torch.cat(found)
+            return torch.cat(list(in_chunks(function, self.images)))

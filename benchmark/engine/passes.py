@@ -22,6 +22,7 @@ from benchmark import architectures
 from benchmark.architectures import Network
 from benchmark.engine.compiled import compiled_function, joined
 from benchmark.engine.compiler import why_not
+from benchmark.engine.devices import device_kind
 from benchmark.engine.lowering import activation_layers, refusal
 from benchmark.engine.machine_code import Shape, fitting, shape_of, sliced
 
@@ -107,10 +108,14 @@ class Passes:
     def of(
         cls, architecture: str, facts: Any, device: torch.device, precision: str = "float32", compiled: bool = False
     ) -> Passes:
-        """`facts`: of the dataset. Raises KeyError for another precision than `float32` and `bfloat16`."""
-        PRECISIONS[precision]
+        """`facts`: of the dataset. On a CPU without instructions for bfloat16 everything is float32.
+
+        Raises KeyError for another precision than `float32` and `bfloat16`.
+        """
+        if PRECISIONS[precision] and device_kind(device) == "cpu":
+            precision = "float32"
         shape = shape_of(architecture, facts.shape, len(facts.classes), precision, device)
-        possible = compiled and not _refusal(shape) and not why_not()
+        possible = compiled and not _refusal(shape) and not why_not(device.type)
         return cls(shape, possible)
 
     def statistics(

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmark import augmentation, loss
+from benchmark.engine.chunks import in_chunks
 from benchmark.engine.draws import generator
 from benchmark.engine.losses import loss_of
 from benchmark.engine.materials import Examples, Materials
@@ -31,9 +32,6 @@ from benchmark.recipe import Recipe
 from benchmark.values import Probe, Training
 
 __all__ = ["StageExamples", "due", "fit_stages", "image_passes", "is_staged", "stage_examples"]
-
-CHUNK = 500
-"""Images of one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,6 @@ class _Kept:
         new = [row for row, name in enumerate(names) if name not in self._by_image]
         network.eval()
         with torch.no_grad():
-            for first in range(0, len(new), CHUNK):
-                rows = new[first : first + CHUNK]
-                self._by_image.update(zip((names[row] for row in rows), network(images[rows]), strict=True))
+            fresh = (logits for part in in_chunks(network, images[new]) for logits in part)
+            self._by_image.update(zip((names[row] for row in new), fresh, strict=True))
         return torch.stack([self._by_image[name] for name in names])

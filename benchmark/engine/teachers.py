@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmark import keys
-from benchmark.engine.measurement import CHUNK
+from benchmark.engine.chunks import in_chunks
 from benchmark.engine.training import build_network
 from benchmark.errors import DoesNotFit, TrainingDiverged
 from benchmark.phases import TEACHER_PROBE, TEACHER_SEED
@@ -53,5 +53,5 @@ def labels_of(
         return torch.softmax(network.classifier(features).float(), dim=1), features.float()  # type: ignore[operator]
 
     with torch.no_grad():
-        probabilities, features = zip(*map(seen, torch.split(images, CHUNK)), strict=True)
+        probabilities, features = zip(*in_chunks(seen, images), strict=True)
     return torch.cat(probabilities), torch.cat(features)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmark.engine import Measurement, generator
+from benchmark.engine.chunks import in_chunks
 from benchmark.errors import UsageError, unknown_name
 from benchmark.space import Space
 
@@ -45,10 +46,14 @@ def probe(
     if method == "pgd":
         starts = bound * (2 * torch.rand(pixels.shape, generator=generator(0, "attack")) - 1).to(pixels.device)
     n_steps, size = (steps, bound / 4) if method == "pgd" else (1, bound)
-    parts = zip(*(torch.split(part, CHUNK) for part in (pixels, starts, labels)), strict=True)
-    found = [attacked(seen.network, space, x, start, y, bound, size, n_steps) for x, start, y in parts]
-    with torch.no_grad():
-        logits = torch.cat([seen.network(space.from_pixel(part)) for part in found])
+
+    def after(x: torch.Tensor, start: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        moved = attacked(seen.network, space, x, start, y, bound, size, n_steps)
+        with torch.no_grad():
+            logits: torch.Tensor = seen.network(space.from_pixel(moved))
+        return logits
+
+    logits = torch.cat(list(in_chunks(after, pixels, starts, labels, most=CHUNK)))
     right = labels[logits.argmax(dim=1) == labels]
     n_classes = logits.shape[1]
     return {

@@ -8,10 +8,11 @@ import pickle
 import signal
 import socket
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ import torch
 from benchmark import datasets, desk, engine, keys, parcels, registry
 from benchmark.cluster import Cluster, _complaints, _with_gpu
 from benchmark.desk import About, versions
+from benchmark.engine.backends import floating_operations
+from benchmark.engine.machine_code import Shape, forward_file
 from benchmark.errors import EnvironmentFault, UsageError
 from benchmark.plan import Job
 from benchmark.recipe import Recipe
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.synthetic_set import SyntheticSet
+from benchmark.tasks import Task
 from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Stored, Training
 from tests.local_cluster import LocalCluster, started
 
@@ -34,6 +38,20 @@ needs_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="Dask is not installed: pip install -e '.[dask]'"
 )
 RECIPE = 'summary = "for tests"\nsource = "here"\nepochs = 30\nn_seeds = 4\n'
+MINE = '''"""One layer."""
+
+import math
+
+from torch import nn
+
+from benchmark.architectures import Network, Shape
+
+VERSION = 1
+
+
+def build(shape: Shape, classes: int) -> Network:
+    return Network(nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), WIDTH)), WIDTH, classes)
+'''
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +128,12 @@ def test_with_a_worker_killed_the_rows_are_those_of_one_process(
     runner = Runner(spread, "auto", scheduler=cluster.address)
     assert isinstance(runner.workers, Cluster)
     taken_in = runner.workers._taken_in
-    first: list[engine.Block] = []
+    client, first = runner.workers.client, list[engine.Block]()
+    address = next(where for where, pid in client.run(os.getpid).items() if pid == cluster.workers[0].pid)
 
     def kill_once(task: Any, item: Any, reply: Any) -> Any:
-        if isinstance(item, engine.Block) and not first:
-            first.append(item)
+        if isinstance(item, engine.Block) and not first and client.processing(workers=[address])[address]:
+            first.append(item)  # while it has a block in hand
             os.kill(cluster.workers[0].pid, signal.SIGKILL)
         return taken_in(task, item, reply)
 
@@ -185,16 +204,116 @@ def test_a_worker_that_cannot_keep_what_it_is_sent_is_not_asked_for_ever(
     monkeypatch.setattr(parcels, "unpack", refuse)
     work = pickle.dumps((None, None, ["set/x"]))
     first, second = (desk.carry_out(desk.Run("t", "cpu", "", "", ()), work) for _ in range(2))
-    assert isinstance(first.fault, RuntimeError) and "no space left" in str(first.fault)  # of this block alone
+    assert isinstance(first.fault, RuntimeError) and "no space left" in str(first.fault) and first.is_unfit
     assert second.lacks == ("set/x",)
     pool = object.__new__(Cluster)
     pool._sent = {("desk", "set/x"): 3}
     assert pool._lost(second, 4) and not pool._lost(second, 3)  # what was submitted before is asked for again
 
 
+@pytest.mark.parametrize("fault", [OSError("no space left"), EnvironmentFault("no space left")])
+def test_a_worker_whose_machine_is_at_fault_is_left_out_and_its_work_goes_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    materials = engine.Materials(Store(tmp_path), torch.device("cpu"))
+    about = About("desk", "tcp://w:1", 1, versions(), ())
+    monkeypatch.setattr(desk, "_desk", lambda run: desk._Desk(about, materials.store, materials))
+    reply = desk.carry_out(desk.Run("t", "cpu", "", "", ()), pickle.dumps((Task(fail), fault, [])))
+    assert reply.is_unfit and "worker tcp://w:1: no space left" in str(reply.fault)
+
+    pool, asked = _pool(("tcp://w:1", "tcp://w:2"))
+    pool._again(Task(fail), None, reply, 1)
+    pool._submit(Task(fail), None)
+    assert [one["workers"] for one in asked] == [["tcp://w:2"]] * 2 and pool.n == 1
+    assert capsys.readouterr().err.count("left out from here on") == 1
+    other = replace(reply, about=replace(about, address="tcp://w:2"))
+    with pytest.raises(EnvironmentFault, match=r"no worker left that can work.*no space left"):
+        pool._again(Task(fail), None, other, 1)
+
+
+def fail(materials: engine.Materials, fault: Exception) -> None:
+    raise fault
+
+
+def _pool(workers: tuple[str, ...], resources: Any = None, device: str = "cpu") -> tuple[Cluster, list[Any]]:
+    """A cluster of workers that never answer, and the options of what is submitted to them."""
+    pool, asked = object.__new__(Cluster), []
+    pool.address, pool._run = "tcp://s:1", desk.Run("t", device, "", "", ())
+    pool._known, pool._sent, pool._left_out, pool._n_submitted, pool._asks_for_gpu = set(), {}, set(), 0, False
+    pool.store = Store("nowhere")
+    info = {"workers": {address: {"resources": resources or {}} for address in workers}}
+    pool.client = SimpleNamespace(
+        submit=lambda *given, **options: asked.append(options), scheduler_info=lambda n_workers: info
+    )
+    return pool, asked
+
+
+def test_one_gpu_is_asked_for_where_workers_declare_one_and_the_device_is_no_cpu() -> None:
+    for device, resources in (("auto", {"GPU": 1}), ("cpu", None)):
+        pool, asked = _pool(("tcp://w:1",), {"GPU": 1}, device)
+        pool._submit(Task(fail), None)
+        assert asked[0]["resources"] == resources
+
+
 def test_only_workers_that_declare_a_gpu_count_where_one_does() -> None:
     workers = {"a": {"resources": {}}, "b": {"resources": {"GPU": 1.0}}, "c": {"resources": {"memory": 3}}}
     assert set(_with_gpu(workers)) == {"b"}
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registry: None) -> Iterator[Path]:
+    """Takes this process for a worker without a desk; gives its folder."""
+    folder = tmp_path / "worker"
+    here = SimpleNamespace(address="tcp://w:1", local_directory=str(folder), state=SimpleNamespace(nthreads=1))
+    dask: Any = SimpleNamespace(get_worker=lambda: here)
+    monkeypatch.setitem(sys.modules, "distributed", dask)
+    for name, empty in (("_desks", OrderedDict()), ("_searched", ""), ("_architectures", {})):
+        monkeypatch.setattr(desk, name, empty)
+    yield folder
+    desk._forget_networks()
+
+
+def ask(token: str, *plugins: Path) -> str:
+    """Have work of a run refused for what it lacks; gives the desk that answers."""
+    run = desk.Run(token, "cpu", "/nowhere", "mark", tuple(str(folder) for folder in plugins))
+    return desk.carry_out(run, pickle.dumps((None, None, [f"set/{'f' * 64}"]))).about.desk
+
+
+def test_of_several_clients_each_finds_its_desk_again_and_what_was_not_used_longest_goes(worker: Path) -> None:
+    desks = {token: ask(token) for token in "abcdefgh"}
+    assert {token: ask(token) for token in "abcdefgh"} == desks  # none has put another off
+    assert ask("a") == desks["a"]
+    ask("new")
+    assert sorted(place.name[-1] for place in worker.iterdir()) == sorted("acdefgh" + "w")
+    assert ask("a") == desks["a"] and ask("b") != desks["b"]
+
+
+def test_only_the_runs_of_late_keep_their_data_in_memory(worker: Path) -> None:
+    loaded: dict[str, engine.Materials] = {}
+    for token in "abc":
+        ask(token)
+        loaded[token] = desk._desks["tcp://w:1", token].materials
+    held = {token: desk._desks["tcp://w:1", token].materials is loaded[token] for token in "abc"}
+    assert held == {"a": False, "b": True, "c": True}
+
+
+def test_a_run_sees_its_own_plug_ins_and_not_those_of_another(worker: Path, tmp_path: Path) -> None:
+    """Nor does what the engine knows by a name go on to a run in which the name means another network."""
+    folders = {name: tmp_path / name for name in ("small", "large")}
+    for (name, folder), width in zip(folders.items(), (2, 200), strict=True):
+        (folder / "architectures").mkdir(parents=True)
+        (folder / "architectures" / "mine.py").write_text(MINE.replace("WIDTH", str(width)), encoding="utf-8")
+        (folder / "architectures" / f"{name}.py").write_text(MINE.replace("WIDTH", "1"), encoding="utf-8")
+    shape = Shape("mine", (1, 8, 8), 10, "float32", "cpu", 1)
+    seen: dict[str, tuple[float, Path]] = {}
+    for name in ("small", "large", "small"):
+        ask(name, folders[name])
+        assert {"small", "large"} & set(registry.names("architecture")) == {name}
+        found = floating_operations("mine", shape.images, 10), forward_file(shape)
+        assert seen.setdefault(name, found) == found
+    assert len({operations for operations, _ in seen.values()}) == len({file for _, file in seen.values()}) == 2
+    ask("none", tmp_path / "gone")
+    assert "mine" not in registry.names("architecture")
 
 
 def test_claims_of_training_cover_all_probes(make_set: Callable[..., SyntheticSet], tmp_path: Path) -> None:

@@ -167,6 +167,15 @@ def test_an_edited_plug_in_is_read_again(tmp_path: Path) -> None:
     assert (registry.version("decoder", "moving"), registry.summary("decoder", "moving")) == (2, "Moved.")
 
 
+def test_of_a_plug_in_that_runs_the_version_is_that_which_runs(tmp_path: Path) -> None:
+    text = '"""Moves."""\nVERSION = 1\ndef probe(measurement):\n    return VERSION\n'
+    file = plug_in(tmp_path, "probes/moving.py", text)
+    assert registry.load("probe", "moving")(None) == registry.version("probe", "moving") == 1
+    file.write_text(text.replace("= 1", "= 2"), encoding="utf-8")
+    os.utime(file, ns=(1, 1))
+    assert registry.load("probe", "moving")(None) == registry.version("probe", "moving") == 1
+
+
 @pytest.mark.parametrize(
     ("place", "text", "problem"),
     [
@@ -187,6 +196,18 @@ def test_a_plug_in_that_defines_something_else_is_invalid(tmp_path: Path, place:
     with pytest.raises(InvalidInput, match=problem) as caught:
         registry.load(place.split("s/")[0], "empty")
     assert str(file) in str(caught.value)
+
+
+def test_folders_are_put_in_place_of_those_that_were_added(tmp_path: Path) -> None:
+    plug_in(tmp_path / "old", "decoders/answers.py", '"""Answers."""\nVERSION = 1\n')
+    new, gone = tmp_path / "new", tmp_path / "gone"
+    (new / "decoders").mkdir(parents=True)
+    (new / "decoders" / "answers.py").write_text('"""Answers."""\nVERSION = 2\n', encoding="utf-8")
+    registry.only([str(new), str(gone)])
+    assert registry.path("decoder", "answers").is_relative_to(new)
+    assert registry.plugin_folders() == [new] and os.environ[registry.ENVIRONMENT] == str(new)
+    registry.only([])
+    assert "answers" not in registry.names("decoder")
 
 
 def test_a_plug_in_of_another_folder_is_not_mistaken_for_one_loaded_before(

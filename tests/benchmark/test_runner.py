@@ -16,7 +16,7 @@ from benchmark.engine.training import build_network
 from benchmark.plan import Job
 from benchmark.runner import Runner
 from benchmark.store import Store
-from benchmark.values import Budget, Data, Made, Real, Stage, Stored, Training
+from benchmark.values import Budget, Cell, Data, Made, Probe, Real, Stage, Stored, Training
 from tests.benchmark.tiny_plan import RECIPE, jobs
 
 
@@ -200,6 +200,20 @@ def test_a_set_that_a_machine_cannot_make_is_told_and_the_rest_goes_on(
     report = runner.evaluate(asked)  # which does not try again what has just failed
     assert len(report.problems) == 4 and report.problems[0].endswith("OutOfMemoryError: out of memory")
     assert set(results(store)["method"]) == {"random-real", "full-data"}
+
+
+def test_a_set_is_not_made_from_networks_that_a_machine_could_not_train(
+    tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training((Stage(Data((Real("digits"),))),), "mlp", recipe.load("tiny"))
+    monkeypatch.setattr(making, "needs", lambda made: [Cell(training, (made.seed,), (Probe("weights"),))])
+    runner = Runner(Store(tmp_path / "store"), "cpu", workers=1)
+    monkeypatch.setattr(runner, "train", lambda *given, **how: {(training, 1): "no memory"})
+    asked = [Made("class-mean", "default", Real("digits"), Budget(ipc=1), seed) for seed in (0, 1)]
+    assert list(runner.make(asked)) == asked[:1]
+    assert runner.report.problems == [
+        "class-mean, 1 per class, seed 1: a network that it needs could not be trained: no memory"
+    ]
 
 
 COMPANIONS = """\"\"\"Scores what stands beside the set.\"\"\"

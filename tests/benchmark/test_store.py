@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.errors import InvalidInput
+from benchmark.errors import EnvironmentFault, InvalidInput
 from benchmark.results import COLUMNS
 from benchmark.store import MadeRecord, Store
+from benchmark.store_gc import maintenance
 from benchmark.synthetic_set import SyntheticSet
 from benchmark.values import Outcome
 from tests.benchmark.store_records import KEY, NAME, NUMERICS, PROBE, files, outcome, row
@@ -190,6 +194,42 @@ def test_results_are_collected_in_one_table_and_two_files(store: Store) -> None:
     first = (store.root / "results.csv").read_bytes(), (store.root / "results.parquet").read_bytes()
     store.collect()
     assert ((store.root / "results.csv").read_bytes(), (store.root / "results.parquet").read_bytes()) == first
+
+
+def test_collecting_removes_locks_that_nobody_holds_and_no_others(store: Store) -> None:
+    store.write_results("aa", {}, [row()])
+    with store.claim("held"), maintenance(store, "store gc"):
+        (store.root / "locks" / "left.lock").touch()
+        for file in (store.root / "locks").iterdir():
+            os.utime(file, (0, 0))
+        store.collect()
+        assert [file.name for file in files(store, "locks/*")] == ["held.lock", "maintenance.json", "maintenance.lock"]
+        with store.claim("held") as is_mine:
+            assert not is_mine
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file system knows no locks."""
+
+    def flock(*given: Any) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def test_where_there_are_no_locks_everybody_may_work_whatever_file_is_there(store: Store, without_locks: None) -> None:
+    (store.root / "locks").mkdir(parents=True)
+    (store.root / "locks" / "work.lock").write_text("1\nanother-host\n")
+    with store.claim("work") as first, store.claim("work") as second:
+        assert first and second
+    assert files(store, "locks/*") == []
+
+
+def test_where_there_are_no_locks_a_store_is_not_maintained(store: Store, without_locks: None) -> None:
+    fault = pytest.raises(EnvironmentFault, match=r"cannot lock store .*maintain a copy of it elsewhere")
+    with fault, maintenance(store, "store gc"):
+        raise AssertionError("with nothing that keeps a second one out")
 
 
 def test_results_of_one_request_are_replaced(store: Store) -> None:

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark import tasks
+from benchmark import datasets, tasks
 from benchmark.engine import Materials, every_device
 from benchmark.errors import TrainingDiverged
 from benchmark.store import Store
 from benchmark.tasks import Task
-from benchmark.workers import Threads, Workers, cores
+from benchmark.workers import Threads, Workers, affordable, bytes_for, cores
 
 ORPHANS = """
 import os, sys, time
@@ -85,6 +85,22 @@ def die_in_a_worker(materials: Materials, parent: int) -> int:
     if os.getpid() != abs(parent):
         os._exit(9)
     return parent
+
+
+def die_of_zero(materials: Materials, number: int) -> int:
+    """Number 0 takes the whole process with it, here as there."""
+    if number == 0:
+        os._exit(9)
+    time.sleep(0.1)
+    return number
+
+
+def find_no_memory_at_first(materials: Materials, number: int) -> int:
+    first = materials.store.root / f"tried-{number}"
+    if number > 1 and not (first.exists() and number == 2):
+        first.touch()
+        raise RuntimeError("CUDA out of memory")
+    return number
 
 
 def die_once(materials: Materials, number: int) -> int:
@@ -180,11 +196,40 @@ def test_one_worker_is_this_process(tmp_path: Path) -> None:
     assert workers._pool is None
 
 
-def test_what_a_dead_worker_leaves_is_done_here(tmp_path: Path) -> None:
+def test_what_kills_its_worker_costs_itself_alone(tmp_path: Path) -> None:
     workers = Workers(2, materials(tmp_path))
-    asked = [os.getpid(), -os.getpid()]
-    assert sorted(result for _, result, _ in workers.map(task(die_in_a_worker), asked) if result) == sorted(asked)
+    found = {item: (result, fault) for item, result, fault in workers.map(task(die_of_zero), range(4))}
     workers.close()
+    assert [found[number][0] for number in (1, 2, 3)] == [1, 2, 3]
+    assert isinstance(found[0][1], RuntimeError) and "died" in str(found[0][1])
+
+
+def test_what_finds_no_memory_beside_others_is_done_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place, several in (("processes", Workers), ("threads", Threads)):
+        (tmp_path / place).mkdir()
+        workers = several(2, materials(tmp_path / place))
+        found = {item: (result, fault) for item, result, fault in workers.map(task(find_no_memory_at_first), [1, 2, 3])}
+        workers.close()
+        assert {item: result for item, (result, _) in found.items()} == {1: 1, 2: 2, 3: None}
+        assert "out of memory" in str(found[3][1])  # nor alone
+    assert "2 pieces of work found no memory beside others" in capsys.readouterr().err
+
+
+def test_there_are_no_more_workers_than_memory_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr("benchmark.workers.CONTROL_GROUP", limit)
+    assert affordable(3, 1) == 3
+    for text, n in ((f"{5 * 2**20}\n", 2), (f"{2**20}\n", 1), ("max\n", 3)):
+        limit.write_text(text)
+        assert affordable(3, 2**21) == n
+    assert bytes_for(datasets.facts("cifar10")) == pytest.approx(1.4 * 2**30, rel=0.05)
+    limit.write_text(f"{2**20}\n")
+    workers = Workers(3, materials(tmp_path))
+    assert workers._started()._max_workers == 1  # type: ignore[attr-defined]
+    workers.close()
+    assert "1 of 3 workers: there is no memory for more, at 0.5 GiB each" in capsys.readouterr().err
 
 
 def test_after_a_killed_worker_new_ones_do_what_is_left(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmark import engine
+from benchmark import datasets, engine
 from benchmark.evaluator import accuracy_percent
 from benchmark.progress import say
 from benchmark.runner import Runner
@@ -64,10 +64,12 @@ class Bench:
 
     def data(self, name: str) -> None:
         """Make a dataset of ../shared/data loadable, where it is not already; raises NotHere."""
-        root = Path(os.environ.get("DISTILLBENCH_DATA") or self.folder / "data")
-        os.environ["DISTILLBENCH_DATA"] = str(root)
+        root = datasets.data_root()
         if (root / f"{name}.npz").exists():
             return
+        if "DISTILLBENCH_DATA" not in os.environ:
+            root = self.folder / "data"
+            os.environ["DISTILLBENCH_DATA"] = str(root)
         if not (REAL_DATA / "unpack.py").exists():
             raise NotHere(f"needs {name}.npz in the folder that DISTILLBENCH_DATA names")
         packed = name.replace("-", "_")

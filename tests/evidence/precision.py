@@ -75,7 +75,7 @@ def compare(bench: Bench, cells: Cells, epochs: int) -> Finding:
         value=found,
         n="seeds, each with its own random real images; both precisions share weights, images and draws",
         spread="95 % t-interval of the mean of paired differences, points",
-        details={"held": held, "recipe": "dc-2021", "epochs": epochs},
+        details={"held": held, "recipe": "dc-2021", "epochs": epochs, "revision": REVISION["compiled"]},
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from benchmark.bench import figure, page, record
 from benchmark.bench.cells import known
 from benchmark.engine.backends import STUDIED, rules
+from benchmark.engine.way import REVISION
 from benchmark.errors import InvalidInput, UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,7 +76,9 @@ def test_the_page_has_each_number_once_with_its_spread(measured: Made) -> None:
     assert "170.00 (5; 34.00 ± 3.16 a seed)" in row
     assert "13.00 ± 3.61 (3)" in row  # of 10, 12, 17
     assert "**13.1** (10.0 to 15.0) | 12, met | 40.00 | 4.2 |" in row
-    assert "50.0 %" in text and "2.7 %" in text  # of the floor: ours and the reference in training
+    assert (
+        "| 50.0 % (22, met) | 0.2 % (45, missed) |" in text and "2.7 %" in text
+    )  # of the floor; the reference in training
     assert "17.00 ± 1.58 (5) | 17.05 ± 1.66 (5) | 0.25 points" in text
     assert "load up to 0.5" in text
     assert "cut" not in text.lower().split("## cpu")[1]
@@ -83,7 +86,9 @@ def test_the_page_has_each_number_once_with_its_spread(measured: Made) -> None:
 
 def test_the_page_says_what_was_not_run_and_which_command_would(measured: Made) -> None:
     rest = page.render({"cifar10-1": measured()}, known().values()).partition("## Not run yet")[2]
-    assert "On a GPU; `distillbench bench --device cuda` produces them" in rest
+    assert "On a CPU; `distillbench bench --device cpu --cell cifar10-10 --cell" in rest
+    assert "--cell cifar10-50-dsa-gpu` produces them, and tunes the engine for it first" in rest
+    assert "| dsa-2021, precision auto, 5 seeds |" in rest
     assert "`cifar10-50-dsa-gpu`" in rest and "`cifar10-1`" not in rest
     everything = {name: measured(name) for name in known()}
     assert "Not run yet" not in page.render(everything, known().values())
@@ -124,8 +129,9 @@ def test_the_page_tells_where_bfloat16_holds() -> None:
 def test_what_runs_in_bfloat16_was_studied_and_held() -> None:
     held: dict[str, list[bool]] = {}
     for file in (ROOT / "docs" / name for name in page.PRECISION):
-        studied = json.loads(file.read_text("utf-8"))["details"]["held"] if file.exists() else {}
-        for cell, found in studied.items():
+        study = json.loads(file.read_text("utf-8"))["details"] if file.exists() else {"held": {}}
+        for cell, found in study["held"].items():
+            assert study["revision"] == REVISION["compiled"], f"{file} is of an engine that computed otherwise"
             held.setdefault(cell.split()[1], []).append(found)
     assert set(STUDIED) <= {name for name, found in held.items() if all(found)}
     assert {rule.architecture for rule in rules() if rule.precision == "bfloat16"} <= set(STUDIED)

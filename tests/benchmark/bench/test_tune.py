@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,14 +40,10 @@ def test_only_the_lines_of_this_kind_are_replaced(tmp_path: Path) -> None:
     other = Rule("cuda", "convnet", False, "bfloat16", 1e12, 3.0)
     old, new = Rule("cpu", "mlp", True, "float32", 1e9, 1.5), Rule("cpu", "convnet", True, "float32", 2e9, 1.7)
     write_table("cuda", [other], _empty(table))
-    rules.cache_clear()
     write_table("cpu", [old], table)
-    rules.cache_clear()
     write_table("cpu", [new], table)
-    rules.cache_clear()
     assert set(rules(table)) == {other, new}
     write_table("cpu", [old], table, only=["mlp"])
-    rules.cache_clear()
     assert set(rules(table)) == {other, new, old}
     rules.cache_clear()
 
@@ -54,6 +51,26 @@ def test_only_the_lines_of_this_kind_are_replaced(tmp_path: Path) -> None:
 def _empty(table: Path) -> Path:
     table.write_text("", encoding="utf-8")
     return table
+
+
+def test_each_precision_that_pays_gets_its_line_and_a_lower_one_only_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speedups = {"convnet": {"float32": 1.5, "bfloat16": 2.0}, "mlp": {"float32": 1.5, "bfloat16": 1.4}}
+
+    def measured(candidate: Candidate, device: torch.device) -> dict[str, Any]:
+        speedup = speedups[candidate.architecture][candidate.precision] if candidate.small else 1.0
+        return {"compile_seconds": 1.0, "pairs": [[speedup, 1.0], [speedup, 1.0], [1.0, 1.0]]}
+
+    monkeypatch.setattr(tune, "_in_child", measured)
+    monkeypatch.setattr(tune, "device_kind", lambda device: "cpu-bf16")
+    found = tune.tune(torch.device("cpu"), ["convnet", "mlp"])
+    lines = {(rule.architecture, rule.small, rule.precision, rule.speedup) for rule in found}
+    assert lines == {
+        ("convnet", True, "float32", 1.5),
+        ("convnet", True, "bfloat16", 2.0),
+        ("mlp", True, "float32", 1.5),
+    }
 
 
 def test_a_candidate_is_measured_eager_beside_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from benchmark import engine
 from benchmark.bench import cells, page, record, turns
+from benchmark.bench import command as bench_command
+from benchmark.engine import backends
 from benchmark.errors import DistillBenchError, EnvironmentFault, InvalidInput, UsageError
 from benchmark.progress import Progress
 from benchmark.workers import cores
@@ -214,6 +217,24 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is_done(
     failed = command("bench", "--quick", "--cell", "digits-1", "--device", "cpu", "--out", tmp_path / "other")
     assert (failed.code, failed.out) == (1, "")
     assert "not measured: digits-1: digits-1, ours: out of memory" in failed.err
+
+
+def test_a_gpu_that_the_table_does_not_know_is_tuned_for_first(
+    command: Command, stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No GPU is needed: what runs on it is stood in for."""
+    tuned: list[Any] = []
+    monkeypatch.setattr(engine, "choose_device", torch.device)
+    monkeypatch.setattr(bench_command, "_tune", lambda device, wanted: tuned.append((str(device), wanted)))
+    monkeypatch.setattr(turns.Turns, "folder", lambda turns, cell: tmp_path / cell.name)
+    monkeypatch.setattr(cells.BenchCell, "missing_data", lambda cell: "")
+    asked = ["bench", "--device", "cuda", "--cell", "cifar10-1-dsa-gpu", "--repeats", "1", "--out", tmp_path / "docs"]
+    answer = command(*asked)
+    assert answer.code == 0 and tuned == [("cuda", ["convnet"])] and "tuned first" in answer.err
+    assert command(*asked, "--quick", "--out", tmp_path / "quick").code == 0 and len(tuned) == 1
+    line = backends.Rule("cuda", "convnet", False, "bfloat16", 1e12, 3.0)
+    monkeypatch.setattr(backends, "rules", lambda: (line,))
+    assert command(*asked).code == 0 and len(tuned) == 1
 
 
 def test_the_list_names_every_cell_with_its_bar(command: Command) -> None:

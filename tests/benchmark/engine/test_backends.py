@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from benchmark import engine
-from benchmark.engine import backends, machine_code
-from benchmark.engine.backends import Rule, assign, device_kind, floating_operations, rules
+from benchmark.engine import backends, devices, machine_code
+from benchmark.engine.backends import Rule, assign, chosen_speedup, floating_operations, rules
 from benchmark.engine.machine_code import Shape, StepKind, step_kind
 from benchmark.recipe import Recipe
 from benchmark.values import Data, Probe, Real, Stage, Stored, Training
@@ -25,7 +25,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     rule = Rule("cpu-bf16", "convnet", True, "bfloat16", 1e9, 2.0)
     monkeypatch.setattr(backends, "rules", lambda: (rule,))
     monkeypatch.setattr(backends, "device_kind", lambda device: "cpu-bf16")
-    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda: "")
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda device: "")
     backends._refused.cache_clear()
     yield
     backends._refused.cache_clear()
@@ -96,9 +96,31 @@ def test_what_is_in_no_table_runs_eagerly(materials: engine.Materials, stored: S
     assert {block.way for block in assign(_blocks(stored, "mlp", 50), materials)} == {engine.Way(one_thread=True)}
 
 
-def test_a_recipe_that_says_float32_is_not_computed_in_less(materials: engine.Materials, stored: Stored) -> None:
-    blocks = assign(_blocks(stored, "convnet:width=64", 50, precision="float32"), materials)
-    assert {(block.way.backend, block.way.precision) for block in blocks} == {("eager", "float32")}
+def test_a_recipe_that_says_float32_is_computed_in_it_compiled_or_not(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = _blocks(stored, "convnet:width=64", 50, precision="float32")
+    assert {(block.way.backend, block.way.precision) for block in assign(blocks, materials)} == {("eager", "float32")}
+    low, exact = backends.rules()[0], Rule("cpu", "convnet", True, "float32", 1e9, 1.5)
+    monkeypatch.setattr(backends, "rules", lambda: (low, exact))
+    ways = {(block.way.backend, block.way.precision) for block in assign(blocks, materials)}
+    assert ways == {("compiled", "float32")}
+    facts = materials.facts(blocks[0].data)
+    assert chosen_speedup(engine.Way("compiled", "float32"), "convnet", facts, CPU) == 1.5
+    assert chosen_speedup(engine.Way("compiled", "bfloat16"), "convnet", facts, CPU) == 2.0
+
+
+def test_where_the_precision_is_open_the_faster_line_of_the_nearest_kind_counts(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def precisions(*lines: Rule) -> set[str]:
+        monkeypatch.setattr(backends, "rules", lambda: lines)
+        return {block.way.precision for block in assign(_blocks(stored, "convnet:width=8", 60), materials)}
+
+    low = Rule("cpu-bf16", "convnet", True, "bfloat16", 1e9, 2.0)
+    assert precisions(low, replace(low, precision="float32", speedup=1.5)) == {"bfloat16"}
+    assert precisions(low, replace(low, precision="float32", speedup=2.5)) == {"float32"}
+    assert precisions(low, replace(low, device="cpu", precision="float32", speedup=2.5)) == {"bfloat16"}
 
 
 @pytest.mark.parametrize("options", ["norm=layer", "activation=sigmoid", "pooling=max"])
@@ -109,15 +131,20 @@ def test_another_form_of_an_architecture_is_in_no_table(
     assert {block.way.backend for block in blocks} == {"eager"}
 
 
-def test_a_network_that_cannot_be_compiled_runs_eagerly(materials: engine.Materials, stored: Stored) -> None:
-    blocks = assign(_blocks(stored, "convnet:norm=batch,width=64", 50), materials)
-    assert {block.way.backend for block in blocks} == {"eager"}
+def test_a_network_that_cannot_be_compiled_runs_eagerly_whatever_the_table_says(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tuple(Rule("cpu-bf16", name, True, "bfloat16", 1e9, 2.0) for name in ("nasbench201", "convnet"))
+    monkeypatch.setattr(backends, "rules", lambda: table)
+    for architecture, backend in (("nasbench201", "eager"), ("convnet", "compiled")):  # the first has batch norm
+        blocks = assign(_blocks(stored, architecture, 10), materials)
+        assert {block.way.backend for block in blocks} == {backend}
 
 
 def test_without_a_compiler_everything_runs_eagerly(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda: "no g++")
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda device: "no g++")
     backends._refused.cache_clear()
     assert {block.way.backend for block in assign(_blocks(stored, "convnet:width=64", 50), materials)} == {"eager"}
 
@@ -139,16 +166,22 @@ def test_a_few_short_trainings_run_side_by_side_and_one_alone_gets_all_cores(
     assert one_thread(few, n_workers=1) == one_thread(few, settled=True) == {True}
 
 
-def test_many_large_trainings_get_one_thread_each(materials: engine.Materials, stored: Stored) -> None:
+def test_many_large_trainings_get_one_thread_each(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = Recipe("r", epochs=1)
     data = Data((Real("fashion-mnist", part="holdout"),))
     training = Training((Stage(data),), "mlp", recipe)
     blocks = [engine.Block(training, seed, ()) for seed in range(16)]
     materials.dataset = lambda name: _FewImages()  # type: ignore[method-assign, assignment, return-value]
+    monkeypatch.setattr(backends, "every_thread", lambda: 2)
     assert {block.way.one_thread for block in assign(blocks, materials, n_workers=2)} == {True}
     assert {block.way.one_thread for block in assign(blocks[:15], materials, n_workers=2)} == {False}
     assert {block.way.one_thread for block in assign(blocks, materials, n_workers=1)} == {False}
     assert {block.way.one_thread for block in assign(blocks, materials, n_workers=2, settled=True)} == {False}
+    monkeypatch.setattr(backends, "every_thread", lambda: 64)  # of which one training can use a few
+    assert {block.way.one_thread for block in assign(blocks, materials, n_workers=64)} == {True}
+    assert {block.way.one_thread for block in assign(blocks, materials, n_workers=4)} == {False}
 
 
 class _FewImages:
@@ -169,8 +202,8 @@ def test_operations_are_those_counted_by_hand() -> None:
 def test_a_cap_on_the_instruction_set_is_heeded(cap: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
-    monkeypatch.setattr(backends, "_has", lambda question: True)
-    assert device_kind(CPU) == kind
+    monkeypatch.setattr(devices, "_has", lambda question: True)
+    assert devices.device_kind(CPU) == kind
 
 
 def test_the_committed_table_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,14 +16,14 @@ import torch
 from benchmark import engine, registry
 from benchmark.engine import blocks as blocks_module
 from benchmark.engine import draws
-from benchmark.errors import UsageError
+from benchmark.errors import EnvironmentFault, UsageError
 from benchmark.evaluator import accuracy_percent
 from benchmark.recipe import Recipe
 from benchmark.runner import Runner
 from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.values import Cell, Data, Probe, Real, Stage, Stored, Training
-from benchmark.workers import Threads
+from benchmark.workers import Threads, Workers
 
 TEST = Real("digits", "test")
 RECIPE = Recipe("short", epochs=3)
@@ -177,6 +177,40 @@ def test_a_fault_of_the_machine_is_told_and_not_stored(
     engine.run(engine.join([cell(stored, seeds=(0,))]), materials, done=lambda block, reason: told.append(reason))
     assert told == ["RuntimeError: CUDA out of memory"]
     assert files(materials.store) == {}
+
+
+def test_where_the_device_refuses_to_work_the_run_ends(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU does after some faults; every block from there on would be an error."""
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(blocks_module, "build_network", broken)
+    monkeypatch.setattr(engine, "answers", lambda device: False)
+    told: list[str] = []
+    with pytest.raises(EnvironmentFault, match="cpu refuses to work since: RuntimeError: CUDA error"):
+        engine.run(engine.join([cell(stored)]), materials, done=lambda block, reason: told.append(reason))
+    assert told == []
+
+
+@pytest.mark.slow
+def test_worker_processes_give_what_this_process_gives(
+    tmp_path: Path, materials: engine.Materials, stored: Stored
+) -> None:
+    wanted = cell(stored, Probe("accuracy", TEST), Probe("weights"), architecture="convnet", seeds=range(3))
+    blocks = [replace(block, way=replace(engine.EAGER, one_thread=True)) for block in engine.join([wanted])]
+    engine.run(blocks, materials)
+    second = engine.Materials(Store(tmp_path / "second"), torch.device("cpu"))
+    second.store.write_set(materials.store.read_set(stored.digest))
+    workers = Workers(2, second)
+    try:
+        engine.run(blocks, second, workers=workers)
+        assert workers._pool is not None
+    finally:
+        workers.close()
+    assert deterministic(second.store) == deterministic(materials.store) != {}
 
 
 def test_a_probe_that_fails_costs_its_own_outcome_alone(

@@ -212,16 +212,40 @@ def test_what_is_no_single_library_is_compiled_by_torch_alone(monkeypatch: pytes
     assert torch.allclose(forward(images), other(images), atol=1e-5)
 
 
+def _record(function: Any, inputs: Any) -> Any:
+    """Stands in for a GPU's recording, which runs nothing, and its warm-up, which does."""
+    output = function(*inputs)
+    return lambda: output.copy_(function(*inputs)), output
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("recipe", [SGD, ADAMW], ids=["sgd", "adamw"])
+def test_a_recorded_step_trains_one_network_after_another(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> None:
+    """The path of a GPU, but for the recording itself."""
+
+    def traced(function: Callable[..., Any], example: tuple[torch.Tensor, ...], n_state: int = 0, **_: Any) -> Any:
+        graph = make_fx(function)(*example)
+        return Captured(graph, example, n_state, _record) if n_state else graph
+
+    monkeypatch.setattr(compiled, "_compile", traced)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        plain, eager, other, steps, kind = _pair("convnet:depth=2,width=4", (1, 8, 8), recipe, "float32")
+        assert isinstance(steps.function, Captured) and steps.flat is steps.function.inputs[0]
+        for n in (6, 4, 6):
+            images = torch.randn(n, 1, 8, 8)
+            wanted, found = eager.step(images, _labels(False, n), 1e-3), steps.step(images, _labels(False, n), 1e-3)
+            assert found.item() == pytest.approx(wanted.item(), abs=1e-5)
+        assert _largest_gap(plain, other) < 1e-5
+        assert torch.allclose(compiled.compiled_forward(kind, other)(images), other(images), atol=1e-5)
+
+
 def test_a_recorded_function_works_on_its_own_tensors() -> None:
     def add(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         state.add_(given)
         return state.sum()
 
-    def record(function: Any, inputs: Any) -> Any:
-        output = function(*inputs)  # a recording runs nothing, a warm-up does
-        return lambda: output.copy_(function(*inputs)), output
-
-    captured = Captured(add, (torch.ones(2), torch.ones(2)), n_state=1, record=record)
+    captured = Captured(add, (torch.ones(2), torch.ones(2)), n_state=1, record=_record)
     state = captured.inputs[0]
     assert state.tolist() == [1, 1]
     assert captured(state, torch.full((2,), 3.0)).item() == 8

@@ -41,6 +41,13 @@ def test_the_answer_is_kept_for_later_processes(monkeypatch: pytest.MonkeyPatch)
     assert compiler.why_not() == "" and len(calls) == 1
 
 
+def test_a_gpu_is_asked_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _child(monkeypatch, 0, "")
+    assert compiler.why_not() == "" and compiler.why_not("cuda") == ""
+    programs = [command[-1] for command in calls]
+    assert ["cuda" in program for program in programs] == [False, True]
+
+
 def test_an_optimizer_that_steps_before_anything_is_compiled_moves_no_code(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != compiler.CODE_FOLDER}
     program = f"""
@@ -76,6 +83,29 @@ def test_a_child_that_hangs_or_cannot_start_is_a_reason_too(monkeypatch: pytest.
     compiler.why_not.cache_clear()
     _child(monkeypatch, 0, "")  # later the machine is less busy
     assert compiler.why_not() == ""
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "OSError: [Errno 28] No space left on device",
+        "torch._inductor.exc.InductorError: OSError: [Errno 28] No space left on device",
+        "benchmark.errors.EnvironmentFault: compiled code cannot be kept: No space left on device. XDG_CACHE_HOME can",
+    ],
+)
+def test_what_the_system_refuses_may_work_the_next_time(monkeypatch: pytest.MonkeyPatch, raised: str) -> None:
+    _child(monkeypatch, 1, f"Traceback\n{raised}\n")
+    assert compiler.why_not() == raised
+    compiler.why_not.cache_clear()
+    _child(monkeypatch, 0, "")
+    assert compiler.why_not() == ""
+
+
+def test_a_header_that_is_missing_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = _child(monkeypatch, 1, "FileNotFoundError: /usr/include/Python.h: the headers are not installed\n")
+    first = compiler.why_not()
+    compiler.why_not.cache_clear()
+    assert compiler.why_not() == first != "" and len(calls) == 1
 
 
 def test_a_machine_without_a_compiler_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

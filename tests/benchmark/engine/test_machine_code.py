@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import _FUNCFLAG_PYTHONAPI as FUNCFLAG_PYTHONAPI  # type: ignore[attr-defined]
@@ -15,6 +18,7 @@ import torch
 from benchmark.engine import machine_code
 from benchmark.engine.compiler import why_not
 from benchmark.engine.machine_code import Shape, StepKind, as_sliced, forward_file, is_kept, kept, step_file
+from benchmark.errors import EnvironmentFault
 from benchmark.recipe import Recipe
 
 SHAPE = Shape("convnet:depth=2,width=4", (1, 8, 8), 10, "bfloat16", "cpu", 1)
@@ -117,7 +121,50 @@ def test_a_package_that_is_more_than_a_library_is_not_kept(tmp_path: Path) -> No
         machine_code._library_in(tmp_path / "code.pt2")
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_a_fault_of_the_environment(tmp_path: Path) -> None:
     (tmp_path / "functions").write_text("no folder")
-    with pytest.raises(RuntimeError, match="XDG_CACHE_HOME"):
+    with pytest.raises(EnvironmentFault, match="XDG_CACHE_HOME"):
         kept(tmp_path / "functions" / "step.so", _never, EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("C++ compile error\nld: No space left on device")],
+)
+def test_a_full_disk_is_a_fault_of_the_environment(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_code, "_make", lambda *given: _fail(fault))
+    with pytest.raises(EnvironmentFault, match=r"No space left on device\. XDG_CACHE_HOME"):
+        kept(tmp_path / "step.so", _never, EXAMPLE)
+
+
+def test_a_compiler_that_fails_is_no_fault_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_code, "_make", lambda *given: _fail(RuntimeError("C++ compile error")))
+    with pytest.raises(RuntimeError, match=r"^C\+\+ compile error$"):
+        kept(tmp_path / "step.so", _never, EXAMPLE)
+
+
+def _fail(fault: Exception) -> None:
+    raise fault
+
+
+def test_where_there_are_no_locks_every_process_makes_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*given: Any) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(machine_code, "_make", lambda *given: _step)
+    (tmp_path / "step.lock").write_text("1\nanother-host\n")
+    assert kept(tmp_path / "step.so", _step, EXAMPLE) is _step
+
+
+def test_no_maker_writes_to_what_another_may_have_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Path] = []
+    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", lambda *given, **named: None)
+    monkeypatch.setattr(machine_code, "_library_in", lambda package: b"code")
+    monkeypatch.setattr(machine_code, "_Loaded", lambda file, example: loaded.append(file))
+    monkeypatch.setattr(machine_code, "SOURCES", "as they were before somebody edited them")
+    for _ in range(2):
+        machine_code._make(tmp_path / "step.so", _step, EXAMPLE)
+    assert len(set(loaded)) == 2 and list(tmp_path.iterdir()) == []

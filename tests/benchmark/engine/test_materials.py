@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmark import datasets, engine
+from benchmark.engine import materials as materials_module
 from benchmark.errors import InvalidInput, UsageError
 from benchmark.recipe import Recipe
 from benchmark.run import Run
@@ -78,6 +79,22 @@ def test_what_the_engine_cannot_train_is_refused_with_a_sentence(materials: engi
     kip = Space("zca", variant="kip", eps=0.1)
     with pytest.raises(InvalidInput, match="cannot be undone"):
         materials.real_examples(Real("digits", "test"), kip)
+
+
+def test_what_was_not_asked_for_the_longest_makes_room(
+    materials: engine.Materials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(c: int) -> engine.Examples:
+        return materials.training_examples(Data((Real("digits", classes=(c,)),)), RECIPE)
+
+    monkeypatch.setattr(materials_module, "KEPT_BYTES", some(0).n_bytes + some(1).n_bytes + some(2).n_bytes // 2)
+    materials._examples.clear()
+    first, second = some(0), some(1)
+    assert some(0) is first and some(1) is second and some(0) is first
+    some(2)
+    assert some(0) is first and some(1) is not second
+    monkeypatch.setattr(materials_module, "KEPT_BYTES", 1)
+    assert some(3) is some(3)
 
 
 def test_of_several_threads_one_loads(materials: engine.Materials, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from benchmark import architectures, datasets
-from benchmark.engine import compiled, machine_code
+from benchmark.engine import compiled, machine_code, passes
 from benchmark.engine.passes import Passes, Seen, record, spans
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return make_fx(function)(*example)
 
     monkeypatch.setattr(compiled, "_compile", trace)
-    monkeypatch.setattr("benchmark.engine.passes.why_not", lambda: "")
+    monkeypatch.setattr("benchmark.engine.passes.why_not", lambda device: "")
     compiled.compiled_function.cache_clear()
     yield
     compiled.compiled_function.cache_clear()
@@ -89,7 +89,7 @@ def test_bfloat16_is_near() -> None:
 
 def test_what_cannot_be_compiled_runs_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Passes.of("convnet:norm=batch", datasets.facts("cifar10"), CPU, compiled=True).compiled
-    monkeypatch.setattr("benchmark.engine.passes.why_not", lambda: "no compiler")
+    monkeypatch.setattr("benchmark.engine.passes.why_not", lambda device: "no compiler")
     assert not Passes.of(DEEP, DIGITS, CPU, compiled=True).compiled
 
 
@@ -110,3 +110,13 @@ def test_neighbours_of_one_shape_are_taken_together_up_to_a_size(monkeypatch: py
     monkeypatch.setattr("benchmark.engine.passes.TOGETHER", 20)
     batches = [torch.zeros(n, 2) for n in (5, 5, 5, 4, 4, 30)]  # 10 values a batch, then 8, then 60
     assert [(span.start, span.stop) for span in spans(batches)] == [(0, 2), (2, 3), (3, 5), (5, 6)]
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(("kind", "precision"), [("cpu", "float32"), ("cpu-bf16", "bfloat16"), ("cuda", "bfloat16")])
+def test_without_instructions_for_bfloat16_passes_are_exact(
+    monkeypatch: pytest.MonkeyPatch, kind: str, precision: str
+) -> None:
+    monkeypatch.setattr(passes, "device_kind", lambda device: kind)
+    for compiled_too in (False, True):
+        assert Passes.of(DEEP, DIGITS, CPU, "bfloat16", compiled_too).shape.precision == precision

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmark import engine
+from benchmark import augmentation, engine, registry
 from benchmark.engine.training import build_network, fit, n_steps
 from benchmark.errors import DoesNotFit, TrainingDiverged
 from benchmark.recipe import Recipe
@@ -38,6 +41,38 @@ def test_it_yields_before_the_first_step_and_after_each_epoch(materials: engine.
     network = build_network("mlp", examples, 0, materials.device)
     assert list(fit(network, examples, recipe, 0)) == [0, 1, 2, 3, 4]
     assert n_steps(recipe, 20) == 4 * 3
+
+
+class _Looks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what makes the host wait for the device: a tensor's number read, or tensors compared."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.n = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.n += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_device_is_waited_for_once_at_the_end(materials: engine.Materials, stored: Stored) -> None:
+    recipe = Recipe("short", epochs=3, batch_size=4)
+    examples = materials.training_examples(Data((stored,)), recipe)
+    network = build_network("convnet:width=4", examples, 0, materials.device)
+    with _Looks() as looks:
+        for epoch in fit(network, examples, recipe, 0):
+            assert looks.n == 0, f"after epoch {epoch}"
+    assert looks.n == 1  # whether the loss is a number
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names("augmentation") if name != "none"])
+def test_no_augmentation_waits_for_the_device(name: str) -> None:
+    augment = augmentation.build(name, flip=True)
+    draws = augment.draw(4, (3, 16, 16), engine.generator(0, "augmentation"))
+    settled, images, ones = augment.resolve(draws), torch.randn(4, 3, 16, 16), torch.ones(3)
+    with _Looks() as looks:
+        settled.apply(images, draws, ones / 2, ones / 4)
+    assert looks.n == 0
 
 
 def test_initial_weights_depend_on_the_seed_alone(materials: engine.Materials, stored: Stored) -> None:
