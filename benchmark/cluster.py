@@ -100,13 +100,14 @@ class Cluster:
                         future = self._submit(task, item)
                         flying[future] = item, claim, self._n_submitted
                 for future in self._finished(list(flying)):
-                    item, claim, number = flying.pop(future)
+                    item, claim, number = flying[future]
                     reply = _reply(future, self.address)
                     if isinstance(reply, Reply) and (reply.lacks or reply.is_unfit):
-                        future = self._again(task, item, reply, number)
-                        flying[future] = item, claim, self._n_submitted
+                        flying[self._again(task, item, reply, number)] = item, claim, self._n_submitted
+                        del flying[future]
                         continue
                     answer = self._taken_in(task, item, reply)
+                    del flying[future]
                     claim.close()
                     yield answer
         finally:
@@ -120,8 +121,8 @@ class Cluster:
         work = pickle.dumps((task, item, needs))  # unread by the scheduler, which has no torch
         where: dict[str, Any] = {"workers": [prefer], "allow_other_workers": True} if prefer else {}
         if self._left_out:
-            where = {"workers": list(self._workers())}
-        with_gpu = _with_gpu(self._all_workers())
+            where = {"workers": list(self._workers()), "allow_other_workers": True}  # where these are gone
+        with_gpu = _with_gpu(self._workers())
         resources = {"GPU": 1} if with_gpu and self._run.device != "cpu" else None
         self._asks_for_gpu |= resources is not None
         self._n_submitted += 1
@@ -137,7 +138,7 @@ class Cluster:
                 wait(futures, LOOK_SECONDS, return_when="FIRST_COMPLETED")
                 continue
             if self.client.status == "running" and not is_told:
-                found = self._all_workers()
+                found = self._workers()
                 kind = " with a GPU" if self._asks_for_gpu else ""
                 is_told = not (_with_gpu(found) if self._asks_for_gpu else found)
                 if is_told:

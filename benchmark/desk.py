@@ -107,6 +107,7 @@ def carry_out(run: Run, work: bytes) -> Reply:
         task, item, needs = pickle.loads(work)
         desk = _desk(run)
         try:
+            desk.store.root.mkdir(parents=True, exist_ok=True)
             while desk.inbox:
                 parcels.unpack(*desk.inbox.popleft(), desk.store)
         except Exception as raised:  # it is sent once only, so asking again would have no end
@@ -196,10 +197,16 @@ def _search(run: Run) -> None:
 
 def _forget_networks() -> None:
     """Drop what the engine keeps by the name of an architecture, which means another now."""
-    from benchmark.engine import backends, compiled, passes
+    from benchmark.engine import backends, compiled, machine_code, passes
 
     compiled_code = (compiled.compiled_function, compiled._step_function, compiled._forward_function)
-    for kept in (*compiled_code, passes._refusal, backends._refused, backends.floating_operations):
+    for kept in (
+        *compiled_code,
+        passes._refusal,
+        backends._refused,
+        backends.floating_operations,
+        machine_code._folder,
+    ):
         kept.cache_clear()
 
 
@@ -209,7 +216,6 @@ def _new_desk(run: Run, worker: Any) -> _Desk:
     here = registry.plugin_folders()
     absent = tuple(folder for folder in run.plugins if Path(folder).resolve() not in here)
     place = Path(worker.local_directory) / f"distillbench-{run.token}"
-    place.mkdir(parents=True, exist_ok=True)
     store = Store(place, [run.root] if Path(run.root, run.mark).exists() else [])
     about = About(uuid.uuid4().hex, worker.address, worker.state.nthreads, versions(), absent)
     return _Desk(about, store, engine.Materials(store, engine.choose_device(run.device)))

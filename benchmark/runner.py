@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import baseline, cluster, datasets, engine, making, phases, plan, preview, registry
-from benchmark.datasets import DatasetFacts
 from benchmark.errors import PolicyRefusal, TrainingDiverged, UsageError, first_line, is_machines
 from benchmark.estimate import Estimate
 from benchmark.evaluator import Label, Subject
@@ -25,11 +24,12 @@ from benchmark.store import Store
 from benchmark.subjects import subject_of
 from benchmark.tasks import Answer, Pool
 from benchmark.values import Cell, Made, Outcome, Outcomes, Stored, digest, to_json
-from benchmark.workers import Threads, Workers, bytes_for, cores
+from benchmark.workers import Threads, Workers, cores
 
 __all__ = ["Report", "Runner"]
 
 Planned = Mapping[Label, Cell]
+GONE = "it was trained, but is not in the store under this name: was the version of a plug-in raised meanwhile?"
 
 
 @dataclass
@@ -59,8 +59,6 @@ class Runner:
             self.workers = cluster.Cluster(scheduler, store, device)
         else:
             self.workers = self._processes(self.materials.device, workers)
-        self.n_workers = 1 if scheduler else self.workers.n
-        """Processes that share the cores of this machine; those of a cluster come and go, and have their own."""
         self.report = Report()
         self._trials: dict[Any, float] = {}
         self._refused: dict[Made, str] = {}
@@ -102,6 +100,7 @@ class Runner:
                     refused[made] = str(fault)
                 elif isinstance(fault, TrainingDiverged) or is_machines(fault):
                     has_diverged = isinstance(fault, TrainingDiverged)
+                    engine.check_device(self.materials.device, fault)
                     self._lose(made, *(("failed", str(fault)) if has_diverged else ("error", first_line(fault))))
                 elif fault is not None:
                     raise fault
@@ -127,7 +126,8 @@ class Runner:
     ) -> Iterator[Answer[Made, str]]:
         """By the workers what they take, the others here, where a loop can show how far it is."""
         theirs = [made for made in todo if self._is_shared(made)]
-        self._make_room(datasets.facts(made.real.dataset) for made in theirs)
+        if isinstance(self.workers, Workers):
+            self.workers.make_room(datasets.facts(made.real.dataset) for made in theirs)
         with progress.ticking():
             yield from self.workers.map(making.MAKE, theirs)
 
@@ -292,18 +292,12 @@ class Runner:
         alone = seconds * self._at_once(shared)
         saved = alone - seconds - (threads.saves * alone if threads else 0)
         workers: Pool | None = self.workers if saved >= self.workers.start_seconds else threads
-        self._make_room(self.materials.facts(block.data) for block in shared)
         with progress.ticking(), self._stopping():
             n_elsewhere = engine.run(todo, self.materials, done, say, workers)
         self.report.n_trained -= n_elsewhere
         self.report.n_reused += n_elsewhere
         progress.close()
         return errors
-
-    def _make_room(self, several: Iterable[DatasetFacts]) -> None:
-        """Let workers that are not started yet have memory for these datasets."""
-        if isinstance(self.workers, Workers):
-            self.workers.bytes_each = max([self.workers.bytes_each, *map(bytes_for, several)])
 
     @contextmanager
     def _stopping(self) -> Iterator[None]:
@@ -321,8 +315,10 @@ class Runner:
 
     def _assigned(self, blocks: Sequence[engine.Block], settled: bool = False) -> list[engine.Block]:
         """With ways of computing."""
-        elsewhere = not isinstance(self.workers, Workers)
-        return engine.assign(blocks, self.materials, self.n_workers, settled, elsewhere=elsewhere)
+        if not isinstance(self.workers, Workers):  # those of a cluster come and go, and have cores of their own
+            return engine.assign(blocks, self.materials, 1, settled, elsewhere=True)
+        self.workers.make_room(self.materials.facts(block.data) for block in blocks)
+        return engine.assign(blocks, self.materials, self.workers.n, settled)
 
     def _block_seconds(self, blocks: Sequence[engine.Block]) -> dict[engine.Block, float]:
         """Expected seconds that each block adds to the run; those of the workers run side by side."""
@@ -344,10 +340,10 @@ class Runner:
         stored = engine.outcomes(cell, self.store)
         known = {(outcome.seed, outcome.probe) for outcome in stored}
         missed = (
-            Outcome(seed, probe, "error", reason=errors[cell.training, seed])
+            Outcome(seed, probe, "error", reason=errors.get((cell.training, seed), GONE))
             for seed in cell.seeds
             for probe in cell.probes
-            if (cell.training, seed) in errors and (seed, probe) not in known
+            if (seed, probe) not in known
         )
         return (*stored, *missed)
 

@@ -1,10 +1,10 @@
 """Worker processes on this machine, with the same store: one-thread ones for small images, or one for each GPU; and
 threads of this process, for what is done before processes would have started.
 
-A worker that dies (out of memory, say) costs the work in hand and time: what the workers had in hand is done again one
-by one, each in a process of its own, and what is left goes to new workers. What finds no memory beside others is done
-again alone. Workers die with the process that started them, also when that one is killed, so no block is ever trained
-by an orphan.
+A worker that dies (out of memory, say) costs the work in hand and time: what the workers had in hand is done again,
+each in a process of its own, and what is left goes to new workers. What finds no memory beside others is done again
+alone. Workers die with the process that started them, also when that one is killed, so no block is ever trained by an
+orphan.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmark.errors import is_machines, is_out_of_memory
+from benchmark.errors import EnvironmentFault, is_machines, is_out_of_memory
 from benchmark.progress import say
 from benchmark.store import Store
 from benchmark.tasks import Answer, Task, attempt, persistently
@@ -46,6 +46,11 @@ START_SECONDS = 8.0
 WORKER_BYTES, COPIES = 2**29, 5
 """Memory of a worker: for torch, and so many times the pixels of its dataset; 1.4 GiB for CIFAR-10."""
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
+DIED = "the process that did it died, perhaps for want of memory"
+CANNOT_BEGIN = (
+    "worker processes cannot start here; what they said stands above. A script that calls this from Python needs "
+    'its own code under `if __name__ == "__main__":`; with one worker no process is started.'
+)
 
 THREADS = 3
 """At a time: Python, which one thread runs at a time, has a third of an eager step on 10 images of 8x8."""
@@ -65,12 +70,14 @@ def bytes_for(facts: DatasetFacts) -> int:
 
 
 def affordable(n: int, bytes_each: int) -> int:
-    """At most n workers, as many as the memory that is free now, or that a control group allows, has room for; at least
-    one."""
+    """At most n workers, as many as the machine's memory, or that of a control group, has room for; at least one.
+
+    Not what is free at the moment: a run that goes on is to find as many.
+    """
     room = [n * bytes_each]
     with suppress(OSError, ValueError, StopIteration):  # not Linux
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        room.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+        room.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemTotal:")))
     with suppress(OSError, ValueError):  # none, or "max"
         room.append(int(CONTROL_GROUP.read_text(encoding="ascii")))
     return max(1, min(room) // bytes_each)
@@ -85,8 +92,6 @@ class Workers:
         self.materials = materials
         self.devices = list(devices) or [str(materials.device)] * n
         self.takes_all = len(devices) > 1
-        self.bytes_each = WORKER_BYTES
-        """Memory that each is given; what is free when they start decides how many there are."""
         self._pool: ProcessPoolExecutor | None = None
 
     @property
@@ -98,6 +103,14 @@ class Workers:
         """Work for one thread; where each has a device of its own, all of it."""
         return one_thread or self.takes_all
 
+    def make_room(self, several: Iterable[DatasetFacts]) -> None:
+        """Be no more than memory has room for when these datasets are worked on. What runs already goes on."""
+        needed = max(map(bytes_for, several), default=WORKER_BYTES)
+        n = self.n if self.takes_all else affordable(self.n, needed)
+        if n < self.n:
+            say(f"{n} of {self.n} workers: there is no memory for more, at {needed / 2**30:.1f} GiB each")
+            self.n = n
+
     def map(self, task: Task[Item, Result], items: Sequence[Item]) -> Generator[Answer[Item, Result], None, None]:
         """Carry a task out on every item, in any order; yields its result or what it raised.
 
@@ -107,16 +120,17 @@ class Workers:
         return persistently(lambda left: self._once(task, left), items)
 
     def close(self, at_once: bool = False) -> None:
+        workers = multiprocessing.active_children() if at_once else []
         if self._pool is not None:
-            workers = multiprocessing.active_children() if at_once else []
             self._pool.shutdown(wait=False, cancel_futures=True)
-            for worker in workers:
-                worker.kill()
             self._pool = None
+        for worker in workers:
+            worker.kill()
 
     def _once(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
-        left, crowded = list(items), []
+        left, crowded, has_died = list(items), [], False
         while self.n > 1 and len(left) > 1:
+            n = self.n
             try:
                 for item, result, fault in self._in_pool(task, left.copy()):
                     left.remove(item)
@@ -125,17 +139,18 @@ class Workers:
                     else:
                         yield item, result, fault
             except BrokenProcessPool:
-                say("a worker process died, perhaps for want of memory; what was in hand is done again, one by one")
-                self._pool = None
-                suspects = left[: self.n]  # work is dealt out in order
-                del left[: self.n]
-                yield from self._one_by_one(task, suspects)
-        for item in left:
+                say("a worker process died, perhaps for want of memory; what was in hand is done again, each alone")
+                self._pool, has_died = None, True
+                suspects, left = left[:n], left[n:]  # work is dealt out in order
+                yield from self._again(task, suspects)
+        for item in () if has_died else left:
             yield (item, *attempt(task, self.materials, item))
+        yield from self._again(task, left if has_died else [])
         if crowded:
             say(f"{len(crowded)} pieces of work found no memory beside others; each is done again alone")
             self.close()
-            yield from self._one_by_one(task, crowded)
+            for item in crowded:
+                yield from self._again(task, [item])
 
     def _in_pool(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
         pool = self._started()
@@ -143,36 +158,58 @@ class Workers:
         for future in as_completed(futures):
             yield (futures[future], *future.result())
 
-    def _one_by_one(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
-        """In another process, so that whatever ends that costs one piece of work, and neither this process nor more."""
-        pool = self._pool_of(1)
+    def _again(self, task: Task[Item, Result], items: Sequence[Item]) -> Iterator[Answer[Item, Result]]:
+        """Each in a process of its own; what ends that is tried once more with nothing beside it, and then given up."""
+        dead = []
+        for item, answer in self._apart(task, items):
+            if answer is None and len(items) > 1:
+                dead.append(item)
+            else:
+                yield (item, *(answer or (None, RuntimeError(DIED))))
+        for item in dead:
+            yield from self._again(task, [item])
+
+    def _apart(
+        self, task: Task[Item, Result], items: Sequence[Item]
+    ) -> Iterator[tuple[Item, tuple[Result | None, Exception | None] | None]]:
+        """Side by side, each in a new process; no answer where that died.
+
+        Raises EnvironmentFault where a process cannot even begin.
+        """
+        pools = [self._pool_of([device]) for device, _ in zip(self.devices, items, strict=False)]
+        begun = [pool.submit(os.getpid) for pool in pools]
+        futures = {
+            pool.submit(_carry_out, task, item): place
+            for place, (pool, item) in enumerate(zip(pools, items, strict=True))
+        }
         try:
-            for item in items:
+            for future in as_completed(futures):
+                place = futures[future]
                 try:
-                    yield (item, *pool.submit(_carry_out, task, item).result())
-                except BrokenProcessPool:
-                    yield item, None, RuntimeError("the process that did it died, perhaps for want of memory")
-                    pool = self._pool_of(1)
+                    yield items[place], future.result()
+                except BrokenProcessPool as fault:
+                    if begun[place].exception() is not None:
+                        raise EnvironmentFault(CANNOT_BEGIN) from fault
+                    yield items[place], None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            n = self.n if self.takes_all else affordable(self.n, self.bytes_each)
-            if n < self.n:
-                say(f"{n} of {self.n} workers: there is no memory for more, at {self.bytes_each / 2**30:.1f} GiB each")
-            self._pool = self._pool_of(n)
+            self._pool = self._pool_of(self.devices[: self.n])
         return self._pool
 
-    def _pool_of(self, n: int) -> ProcessPoolExecutor:
+    def _pool_of(self, chosen: Sequence[str]) -> ProcessPoolExecutor:
+        """A process for each of these devices."""
         context = multiprocessing.get_context("spawn")
         devices = context.SimpleQueue()
-        for device in self.devices[:n]:
+        for device in chosen:
             devices.put(device)
         store = self.materials.store
         threads = max(1, cores() // self.n) if self.takes_all else 1
         known = (store.root, [one.root for one in store.fallbacks], devices, threads, os.getpid())
-        return ProcessPoolExecutor(n, mp_context=context, initializer=_start, initargs=known)
+        return ProcessPoolExecutor(len(chosen), mp_context=context, initializer=_start, initargs=known)
 
 
 class Threads:

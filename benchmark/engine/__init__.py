@@ -34,6 +34,7 @@ __all__ = [
     "Measurement",
     "Way",
     "assign",
+    "check_device",
     "choose_device",
     "every_device",
     "generator",
@@ -66,6 +67,14 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def check_device(device: torch.device, fault: Exception | None) -> None:
+    """Raises EnvironmentFault where a device refuses to work since something was raised."""
+    if is_machines(fault) and not answers(device):
+        assert fault is not None
+        text = f"{device} refuses to work since: {first_line(fault)}. Run the same command again."
+        raise EnvironmentFault(text) from fault
+
+
 def run(
     blocks: Iterable[Block],
     materials: Materials,
@@ -90,10 +99,7 @@ def run(
         for block, differing, fault in chain(by_worker, by_this):
             if fault is not None and (done is None or not is_machines(fault)):
                 raise fault
-            if fault is not None and not answers(materials.device):
-                raise EnvironmentFault(
-                    f"{materials.device} refuses to work since: {first_line(fault)}. Run the same command again."
-                ) from fault
+            check_device(materials.device, fault)
             n_elsewhere += differing is None and fault is None
             for line in differing or ():
                 warn(line)

@@ -35,7 +35,8 @@ def _needs(store: Store, block: Block) -> list[str]:
 
 def _adapt(materials: Materials, block: Block) -> Block:
     """Eager, where this machine's part of the table does not have the block compiled as the client chose."""
-    if block.way.backend == "eager" or possible(block, materials).backend == block.way.backend:
+    here = possible(block, materials)
+    if block.way.backend == "eager" or (here.backend, here.precision) == (block.way.backend, block.way.precision):
         return block
     return replace(block, way=replace(EAGER, one_thread=block.way.one_thread))
 

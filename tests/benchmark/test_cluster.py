@@ -224,7 +224,7 @@ def test_a_worker_whose_machine_is_at_fault_is_left_out_and_its_work_goes_to_oth
     pool, asked = _pool(("tcp://w:1", "tcp://w:2"))
     pool._again(Task(fail), None, reply, 1)
     pool._submit(Task(fail), None)
-    assert [one["workers"] for one in asked] == [["tcp://w:2"]] * 2 and pool.n == 1
+    assert all(one["workers"] == ["tcp://w:2"] and one["allow_other_workers"] for one in asked) and pool.n == 1
     assert capsys.readouterr().err.count("left out from here on") == 1
     other = replace(reply, about=replace(about, address="tcp://w:2"))
     with pytest.raises(EnvironmentFault, match=r"no worker left that can work.*no space left"):
@@ -253,6 +253,16 @@ def test_one_gpu_is_asked_for_where_workers_declare_one_and_the_device_is_no_cpu
         pool, asked = _pool(("tcp://w:1",), {"GPU": 1}, device)
         pool._submit(Task(fail), None)
         assert asked[0]["resources"] == resources
+
+
+def test_where_the_only_gpu_refuses_to_work_the_work_goes_to_what_is_left() -> None:
+    pool, asked = _pool(("tcp://w:1", "tcp://w:2"), device="auto")
+    pool._all_workers()["tcp://w:1"]["resources"] = {"GPU": 1}
+    pool._submit(Task(fail), None)
+    about = About("desk", "tcp://w:1", 1, versions(), ())
+    pool._again(Task(fail), None, desk.Reply(about, fault=RuntimeError("lost"), is_unfit=True), 1)
+    assert [one["resources"] for one in asked] == [{"GPU": 1}, None]
+    assert asked[1]["workers"] == ["tcp://w:2"]
 
 
 def test_only_workers_that_declare_a_gpu_count_where_one_does() -> None:
@@ -337,6 +347,8 @@ def test_a_way_that_a_worker_s_own_table_lacks_is_eager_there(tmp_path: Path, mo
     block = engine.Block(training, 0, (), engine.Way("compiled", "bfloat16", True))
     materials = engine.Materials(Store(tmp_path), torch.device("cpu"))
     assert TRAIN.adapt is not None
-    for possible, way in (("compiled", block.way), ("eager", engine.Way("eager", "float32", True))):
-        monkeypatch.setattr(tasks, "possible", lambda *given, name=possible: engine.Way(name))
+    eager = engine.Way("eager", "float32", True)
+    for possible, way in (("bfloat16", block.way), ("float32", eager), (None, eager)):
+        own = engine.Way("compiled", possible) if possible else engine.EAGER
+        monkeypatch.setattr(tasks, "possible", lambda *given, own=own: own)
         assert TRAIN.adapt(materials, block).way == way

@@ -18,7 +18,7 @@ import torch
 
 from benchmark import datasets, tasks
 from benchmark.engine import Materials, every_device
-from benchmark.errors import TrainingDiverged
+from benchmark.errors import EnvironmentFault, TrainingDiverged
 from benchmark.store import Store
 from benchmark.tasks import Task
 from benchmark.workers import Threads, Workers, affordable, bytes_for, cores
@@ -87,9 +87,9 @@ def die_in_a_worker(materials: Materials, parent: int) -> int:
     return parent
 
 
-def die_of_zero(materials: Materials, number: int) -> int:
-    """Number 0 takes the whole process with it, here as there."""
-    if number == 0:
+def die_of_nothing(materials: Materials, number: int) -> int:
+    """Numbers up to 0 take the whole process with them, whichever it is."""
+    if number <= 0:
         os._exit(9)
     time.sleep(0.1)
     return number
@@ -126,6 +126,11 @@ def device_of(materials: Materials, number: int) -> tuple[str, int]:
 def write_down(materials: Materials, number: int) -> int:
     (materials.store.root / f"done-{number}").touch()
     return number
+
+
+def take_a_minute(materials: Materials, number: int) -> None:
+    (materials.store.root / "at-work").touch()
+    time.sleep(60)
 
 
 def take_a_second(materials: Materials, number: int) -> int:
@@ -198,10 +203,30 @@ def test_one_worker_is_this_process(tmp_path: Path) -> None:
 
 def test_what_kills_its_worker_costs_itself_alone(tmp_path: Path) -> None:
     workers = Workers(2, materials(tmp_path))
-    found = {item: (result, fault) for item, result, fault in workers.map(task(die_of_zero), range(4))}
+    found = {item: (result, fault) for item, result, fault in workers.map(task(die_of_nothing), [0, 1, -1])}
     workers.close()
-    assert [found[number][0] for number in (1, 2, 3)] == [1, 2, 3]
-    assert isinstance(found[0][1], RuntimeError) and "died" in str(found[0][1])
+    assert found[1] == (1, None)
+    assert all("the process that did it died" in str(found[killer][1]) for killer in (0, -1))
+
+
+def test_workers_that_cannot_begin_are_a_fault_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.workers._start", os.abort)
+    workers = Workers(2, materials(tmp_path))
+    with pytest.raises(EnvironmentFault, match=r"cannot start here.*__name__"):
+        list(workers.map(task(double), [1, 2]))
+
+
+def test_what_is_done_again_can_be_stopped_at_once_too(tmp_path: Path) -> None:
+    workers, found = Workers(2, materials(tmp_path)), list[Any]()
+    again = threading.Thread(target=lambda: found.extend(workers._again(task(take_a_minute), [1])))
+    again.start()
+    while not (tmp_path / "at-work").exists():
+        time.sleep(0.05)
+    workers.close(at_once=True)
+    again.join(20)
+    assert not again.is_alive() and "died" in str(found[0][2])
 
 
 def test_what_finds_no_memory_beside_others_is_done_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,11 +250,13 @@ def test_there_are_no_more_workers_than_memory_has_room_for(
         limit.write_text(text)
         assert affordable(3, 2**21) == n
     assert bytes_for(datasets.facts("cifar10")) == pytest.approx(1.4 * 2**30, rel=0.05)
-    limit.write_text(f"{2**20}\n")
+    limit.write_text(f"{3 * 2**30}\n")
     workers = Workers(3, materials(tmp_path))
-    assert workers._started()._max_workers == 1  # type: ignore[attr-defined]
-    workers.close()
-    assert "1 of 3 workers: there is no memory for more, at 0.5 GiB each" in capsys.readouterr().err
+    workers.make_room([datasets.facts("digits")])
+    assert workers.n == 3 and not capsys.readouterr().err
+    workers.make_room(datasets.facts(name) for name in ("digits", "cifar10"))
+    assert workers.n == 2
+    assert "2 of 3 workers: there is no memory for more, at 1.4 GiB each" in capsys.readouterr().err
 
 
 def test_after_a_killed_worker_new_ones_do_what_is_left(tmp_path: Path) -> None:
