@@ -24,8 +24,8 @@ from tests.local_cluster import LocalCluster, started
 
 BAR = 1.8
 REPEATS = 5
-SEEDS = range(24)
-"""Blocks of each run."""
+SEEDS = range(48)
+"""Blocks of each run; at its end one worker waits for the other, for half a block in the mean."""
 EPOCHS: int | None = None
 """None: those of the recipe."""
 
