@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
-from benchmark.values import Cell, Data, Images, Made, Probe, Requantised, Stored, Training
+from benchmark.values import Cell, Data, Images, Made, Probe, Requantised, Stored, Training, digest, to_json
 
-__all__ = ["TEACHER_PROBE", "TEACHER_SEED", "made_in", "teachers", "with_sets"]
+__all__ = ["TEACHER_PROBE", "TEACHER_SEED", "alike", "made_in", "teachers", "with_sets"]
+
+Label = TypeVar("Label")
 
 TEACHER_SEED = 0
 """The training seed of every teacher: labels must not vary with the student's."""
@@ -27,6 +30,20 @@ def made_in(trainings: Iterable[Training]) -> list[Made]:
 def with_sets(cell: Cell, found: Mapping[Made, str]) -> Cell:
     """The cell with the digest of every set that was made; what could not be made stays as it is."""
     return replace(cell, training=_training_with(cell.training, found))
+
+
+def alike(plans: Iterable[Mapping[Label, Cell]]) -> list[dict[Label, Cell]]:
+    """The plans with one value for each training, so that it is trained once.
+
+    Some differ in what names no outcome: what a recipe is called, and how many seeds it asks for, as a quick form does.
+    """
+    known: dict[str, Training] = {}
+
+    def first(cell: Cell) -> Cell:
+        name = digest(to_json(cell.training))
+        return replace(cell, training=known.setdefault(name, cell.training))
+
+    return [{label: first(cell) for label, cell in planned.items()} for planned in plans]
 
 
 def teachers(cells: Iterable[Cell]) -> list[Cell]:

@@ -172,11 +172,11 @@ class Runner:
                 evaluator = plan.load_evaluator(job.evaluator, job.options, job.quick)
                 prepared.append((job, evaluator, name, subject_of(job, Stored(name), self.materials)))
         skipped = [evaluator.skip_reason(subject) for _, evaluator, _, subject in prepared]
-        plans: list[Planned] = [
+        plans: Sequence[Planned] = [
             {} if reason else evaluator.plan(subject)
             for reason, (_, evaluator, _, subject) in zip(skipped, prepared, strict=True)
         ]
-        plans = self._with_sets(plans, made)
+        plans = phases.alike(self._with_sets(plans, made))
         cells = [cell for planned in plans for cell in planned.values() if not phases.made_in([cell.training])]
         self._train_teachers(cells)
         errors = self.train(engine.join(cells), "training")
@@ -231,7 +231,8 @@ class Runner:
         beside = [one for one in phases.made_in(cell.training for cell in cells) if one not in found]
         found |= {one: making.find(one, self.store) for one in beside}
         known = {one: name for one, name in found.items() if name is not None}
-        cells = [phases.with_sets(cell, known) for cell in cells]
+        (alike,) = phases.alike([{place: phases.with_sets(cell, known) for place, cell in enumerate(cells)}])
+        cells = list(alike.values())
         todo = [one for one, name in found.items() if name is None]
         first = [cell for made in todo for cell in making.needs(made)] + phases.teachers(cells)
         trained = {(cell.training, seed) for cell in first for seed in cell.seeds}

@@ -58,6 +58,11 @@ def test_a_quick_form_trains_fewer_seeds_and_shares_its_networks_with_the_whole(
     assert set(table["evaluator"]) == {"augmentation", "augmentation/quick"}
     same = table[(table["condition"] == "none") & (table["seed"] == 0)]
     assert len(same) == 2 and same["value"].nunique() == 1
+    both = [whole, replace(whole, quick=True)]
+    at_once = Runner(Store(tmp_path / "at-once"), "cpu", workers=1)
+    assert at_once.estimate(both).n_blocks == 8  # the seed of the quick form is one of the whole one's
+    trained = at_once.evaluate(both).n_trained
+    assert trained == report.n_trained + 1
 
 
 def test_sets_and_teachers_beside_a_subject_are_made_first(tmp_path: Path, plugins: Path) -> None:
