@@ -31,13 +31,17 @@ def draw(cells: Sequence[Measured]) -> str:
             whole = cell.seconds("reference").mean
             for who, at in (("reference", row - 0.19), ("ours", row + 0.19)):
                 end = _bar(axes, cell, who, at, whole)
-                text = f"{cell.seconds(who).mean:,.3g} s" + (f", {cell.ratio:.1f} x" if who == "ours" else "")
+                text = _seconds(cell.seconds(who).mean) + (f", {cell.ratio:.1f} x" if who == "ours" else "")
                 axes.text(end + 0.01, at, text, va="center", color=INK, fontsize=8)
         _finish(axes, [cell.cell.title + (" (GPU)" if cell.cell.device == "cuda" else "") for cell in cells])
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = re.sub(r"^.*?(?=<svg )", "", buffer.getvalue(), flags=re.DOTALL)  # the document type names a foreign host
     return text.replace("<svg ", '<svg role="img" ', 1)
+
+
+def _seconds(n: float) -> str:
+    return f"{n:,.0f} s" if n >= 100 else f"{n:.3g} s"
 
 
 def _bar(axes: Axes, cell: Measured, who: str, at: float, whole: float) -> float:

@@ -157,6 +157,8 @@ def test_the_figure_shows_both_and_is_the_same_each_time(measured: Made) -> None
     assert svg == figure.draw(cells)
     assert svg.startswith("<svg ") and "170 s" in svg and "13 s, 13.1 x" in svg
     assert "(GPU)" in svg and "<!DOCTYPE" not in svg
+    slow = replace(measured(), reference=tuple({**run, "seconds": 290.0} for run in measured().reference))
+    assert "1,450 s" in figure.draw([slow])
 
 
 def test_the_page_tells_how_fast_the_baselines_are_beside_their_authors_code() -> None:
