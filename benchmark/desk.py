@@ -133,15 +133,11 @@ def _done(desk: _Desk, task: Task[Any, Any], item: Any) -> Reply:
         except Exception as raised:
             let_go(raised)
             result, fault = None, raised
-        if is_machines(fault) and not _answers(desk.materials.device):
+        from benchmark.engine.devices import answers
+
+        if is_machines(fault) and not answers(desk.materials.device):
             raise EnvironmentFault(f"its {desk.materials.device} refuses to work: {fault}")
         return Reply(desk.about, (), result, fault, parcels.added(desk.materials.store))
-
-
-def _answers(device: Any) -> bool:
-    from benchmark.engine.devices import answers
-
-    return answers(device)
 
 
 def _unfit(desk: _Desk, why: str) -> Reply:

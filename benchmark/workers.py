@@ -143,9 +143,11 @@ class Workers:
                 self._pool, has_died = None, True
                 suspects, left = left[:n], left[n:]  # work is dealt out in order
                 yield from self._again(task, suspects)
-        for item in () if has_died else left:
-            yield (item, *attempt(task, self.materials, item))
-        yield from self._again(task, left if has_died else [])
+        if has_died:
+            yield from self._again(task, left)
+        else:
+            for item in left:
+                yield (item, *attempt(task, self.materials, item))
         if crowded:
             say(f"{len(crowded)} pieces of work found no memory beside others; each is done again alone")
             self.close()
@@ -257,7 +259,7 @@ def _carry_out(task: Task[Any, Any], item: Any) -> tuple[Any, Exception | None]:
     """Runs in a worker."""
     assert _materials is not None
     result, fault = attempt(task, _materials, item)
-    if is_machines(fault) and _materials.device.type == "cuda":
+    if is_machines(fault):
         from benchmark.engine.devices import answers
 
         if not answers(_materials.device):  # a new process may have better luck with it

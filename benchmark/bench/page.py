@@ -54,9 +54,9 @@ could do at best. `distillbench bench` measures all of it again and writes this 
   the nearest run of ours.
 - **The floor** is the convolutions and matrix products of the cell, counted, at the rate of the faster of two square
   matrix products (bfloat16 and float32), timed before and after, the better time of both. The share of it that is
-  reached says how much of the machine is used, with the share that the project asks of itself in brackets; little
-  reaches all of it, as convolutions may be faster than square products. One pass over the test images is counted,
-  since one is needed.
+  reached says how much of the machine is used, with the share that the project asks of itself in brackets.
+  Convolutions may be faster than square products, so it can even be exceeded. One pass over the test images is
+  counted, since one is needed.
 - **The bar** is the ratio that the project set itself; for CIFAR-10 on a CPU, with two cores that have AMX in mind.
   A cold run beside the tidy loop must not be slower.
 - ± is a sample standard deviation, n stands beside it: of single seeds for the reference, of whole runs for ours.

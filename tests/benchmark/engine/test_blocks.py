@@ -166,13 +166,17 @@ def test_accuracy_counts_agree_with_the_logits(materials: engine.Materials, stor
     assert sum(among["correct"][2:]) == 0 and sum(among["correct"]) > 0
 
 
+def break_training(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(blocks_module, "build_network", broken)
+
+
 def test_a_fault_of_the_machine_is_told_and_not_stored(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_memory(*_: Any) -> Any:
-        raise RuntimeError("CUDA out of memory\nlong trace")
-
-    monkeypatch.setattr(blocks_module, "build_network", no_memory)
+    break_training(monkeypatch, "CUDA out of memory\nlong trace")
     told: list[str] = []
     engine.run(engine.join([cell(stored, seeds=(0,))]), materials, done=lambda block, reason: told.append(reason))
     assert told == ["RuntimeError: CUDA out of memory"]
@@ -183,11 +187,7 @@ def test_where_the_device_refuses_to_work_the_run_ends(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a GPU does after some faults; every block from there on would be an error."""
-
-    def broken(*_: Any) -> Any:
-        raise RuntimeError("CUDA error: device-side assert triggered")
-
-    monkeypatch.setattr(blocks_module, "build_network", broken)
+    break_training(monkeypatch, "CUDA error: device-side assert triggered")
     monkeypatch.setattr(engine, "answers", lambda device: False)
     told: list[str] = []
     with pytest.raises(EnvironmentFault, match="cpu refuses to work since: RuntimeError: CUDA error"):
