@@ -8,6 +8,7 @@ import pickle
 import signal
 import socket
 import sys
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -152,6 +153,11 @@ def test_with_a_worker_killed_the_rows_are_those_of_one_process(
 def test_the_command_line_distils_on_the_worker_that_is_left(
     cluster: LocalCluster, command: Callable[..., Any], tmp_path: Path
 ) -> None:
+    cluster.workers[0].kill()  # where no test before has done so in this process
+    pool = Cluster(cluster.address, Store(tmp_path / "look"), "cpu")
+    while len(pool._workers()) != 1:
+        time.sleep(0.05)
+    pool.close()
     asked = ["distill", "class-mean", "--dataset", "digits", "--ipc", "1", "--device", "cpu"]
     answer = command(*asked, "--store", tmp_path / "store", "--scheduler", cluster.address)
     assert answer.code == 0 and f"{cluster.address}: 1 workers" in answer.err
