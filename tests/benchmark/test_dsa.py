@@ -142,8 +142,14 @@ def test_dsa_gradients_are_right(operation: str) -> None:
     images = images_of(2, (2, 5, 4)).double().requires_grad_()
     mean, std = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: augmentation.apply(x, draws, mean, std), (images,))
-    # Gradient matching differentiates through this gradient again.
-    assert torch.autograd.gradgradcheck(lambda x: augmentation.apply(x, draws, mean, std).sin(), (images,))
+
+    def by_weights(images: torch.Tensor) -> torch.Tensor:
+        loss = (augmentation.apply(images, draws, mean, std) * weights).sin().sum()
+        return torch.autograd.grad(loss, weights, create_graph=True)[0]
+
+    # gradient matching and unrolling differentiate a gradient by the weights
+    weights = torch.linspace(0.5, 1.5, images.numel(), dtype=torch.float64).view_as(images).requires_grad_()
+    assert torch.autograd.gradcheck(by_weights, (images,))
 
 
 def test_dsa_mode_m_applies_all_operations_in_order() -> None:
