@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import vector_to_parameters
 
 from benchmark import augmentation
 from benchmark.architectures import Network
@@ -148,7 +148,7 @@ class Matching(Baseline):
         """Every step with its network: a fresh one for each `loops`, whose weights are part of the state meanwhile."""
         loops, network = self.loops(ipc), self.network(run, 0)
         if loops > 1:
-            state["weights"] = parameters_to_vector(network.parameters())
+            state["weights"] = _weights(network)
         for step in run.steps(self.iterations * loops, state):
             if step % loops == 0:
                 network = self.network(run, step // loops)
@@ -156,7 +156,12 @@ class Matching(Baseline):
                 vector_to_parameters(state["weights"].clone(), network.parameters())
             yield step, network
             if loops > 1:
-                state["weights"].copy_(parameters_to_vector(network.parameters()).detach())
+                state["weights"].copy_(_weights(network))
+
+
+def _weights(network: Network) -> torch.Tensor:
+    """All of them as one vector (P,), in whatever order a kernel's lie: a compiled training leaves them in its own."""
+    return torch.cat([weight.detach().flatten() for weight in network.parameters()])
 
 
 def images_space(run: Run, statistics: str, augmented: str) -> Space:

@@ -15,6 +15,7 @@ from baselines._gradients import GradientMatching, row_distance
 from baselines.dc import DC
 from baselines.dsa import DSA
 from benchmark import run as run_module
+from benchmark.engine.compiler import why_not
 from benchmark.engine.passes import class_gradients
 from benchmark.errors import UsageError
 from benchmark.run import Run, TrialOver
@@ -125,6 +126,20 @@ def test_a_killed_run_goes_on_to_the_set_of_an_undisturbed_one(
     resumed = new_run(real=TWO, work=work, trial_steps=100)
     assert built.distill(TWO, Budget(ipc=3), resumed).digest == undisturbed.digest
     assert len(resumed.marks) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(why_not()), reason="torch.compile does not work here")
+def test_networks_that_train_compiled_between_steps_give_the_set_of_eager_ones(new_run: RunMaker) -> None:
+    two_deep = {"architecture": "convnet:depth=2,width=3"}  # the second kernels lie in another order once compiled
+    built = DC(**{**SMALL, **two_deep, "most_loops": 3, "learning_rate": 10.0, "network_rate": 0.1})
+    eager, compiled = (
+        learned(replace(built, compiled=whether).distill(TWO, Budget(ipc=3), new_run(real=TWO)))
+        for whether in (False, True)
+    )
+    start = torch.randn(6, 1, 8, 8, generator=new_run(real=TWO).generator("noise"))
+    assert (eager - start).abs().max() > 0.05
+    torch.testing.assert_close(compiled, eager, atol=2e-3, rtol=0)
 
 
 def test_dsa_begins_with_real_images_and_dc_with_noise(new_run: RunMaker) -> None:
