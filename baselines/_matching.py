@@ -62,7 +62,7 @@ class ClassBatches:
         """Real images of each class and the synthetic ones (K·ipc, C, H, W) of it, under one siamese draw a class."""
         real, seen = [], []
         for pool, members in zip(self.pools.values(), synthetic.chunk(len(self.pools)), strict=True):
-            rows = torch.randperm(len(pool), generator=generator)[: self.size].to(self.device)
+            rows = torch.randperm(len(pool), generator=generator)[: self.size].to(self.device, non_blocking=True)
             draws = self.augment.draw(1, self.shape, generator, shared=True)
             settled, moved = self.augment.resolve(draws), augmentation.move(draws, self.device)
             batch = self.space.from_pixel(pool[rows] / 255)

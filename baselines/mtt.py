@@ -117,7 +117,8 @@ class MTT(Baseline):
         mean, std = (images.new_tensor(part) for part in (space.mean, space.std))
 
         def batch(stored: torch.Tensor, at: int) -> tuple[torch.Tensor, torch.Tensor]:
-            chosen, moved = rows[at].to(run.device), augmentation.move(draws[at], run.device)
+            chosen = rows[at].to(run.device, non_blocking=True)
+            moved = augmentation.move(draws[at], run.device)
             return augment.resolve(draws[at]).apply(stored[chosen], moved, mean, std), labels[chosen]
 
         student = Unroll(loss_of(experts.network), batch, self.student_steps)

@@ -14,8 +14,8 @@ import hashlib
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,15 @@ def _plain(name: str) -> Any:
     return lambda value: value
 
 
-def current(roots: Sequence[Path]) -> Index:
+@contextmanager
+def current(roots: Sequence[Path]) -> Iterator[Index]:
     """The rows of these stores; of two files of one name the first store's. What is damaged is named on stderr."""
-    files = _files(roots)
-    database = _load(roots[0] / NAME)
+    with closing(_load(roots[0] / NAME)) as database:
+        yield _updated(database, _files(roots))
+
+
+def _updated(database: sqlite3.Connection, files: Mapping[str, tuple[Path, str]]) -> Index:
+    """The index, with what these files hold now."""
     known = dict(database.execute("SELECT name, stamp FROM files"))
     old = [(name,) for name, stamp in known.items() if name not in files or files[name][1] != stamp]
     new = [name for name, (_, stamp) in files.items() if known.get(name) != stamp]
@@ -128,13 +133,13 @@ def select(
 
     With `staging`, an index that was out of date is saved where that is possible.
     """
-    index = current(roots)
-    if staging is not None and index.is_new:
-        with suppress(EnvironmentFault):
-            save(index, roots[0], staging)
     # The other columns tell rows of one measurement apart, so they are looked at when these are merged.
     first = {name: values for name, values in wanted.items() if name in MEASUREMENT}
-    rows = merged_rows(index.rows(first))
+    with current(roots) as index:
+        if staging is not None and index.is_new:
+            with suppress(EnvironmentFault):
+                save(index, roots[0], staging)
+        rows = merged_rows(index.rows(first))
     return [row for row in rows if all(row[name] in values for name, values in wanted.items())]
 
 
@@ -176,13 +181,15 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 def _load(file: Path) -> sqlite3.Connection:
     """What is saved; an empty one where there is none, or it is damaged or of another version."""
-    with suppress(OSError, sqlite3.Error):
+    with suppress(OSError):
         content = memoryview(file.read_bytes())
         if hashlib.sha256(content[32:]).digest() == content[:32]:
             database = sqlite3.connect(":memory:")
-            database.deserialize(content[32:])
-            if database.execute("PRAGMA user_version").fetchone() == (FORMAT,):
-                return database
+            with suppress(sqlite3.Error):
+                database.deserialize(content[32:])
+                if database.execute("PRAGMA user_version").fetchone() == (FORMAT,):
+                    return database
+            database.close()
     database = sqlite3.connect(":memory:")
     database.executescript(TABLES)
     return database

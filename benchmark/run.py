@@ -14,6 +14,7 @@ from benchmark import architectures, engine, tensor_file
 from benchmark.architectures import Network
 from benchmark.datasets import Dataset, DatasetFacts
 from benchmark.durable import write_replacing
+from benchmark.engine.devices import now as clock
 from benchmark.engine.draws import global_draws
 from benchmark.errors import DistillBenchError, InvalidInput, TrainingDiverged, UsageError
 from benchmark.space import PIXEL, Space
@@ -145,7 +146,7 @@ class Run:
         saved = shown = time.monotonic()
         for step in range(first, n):
             if self.trial_steps is not None:
-                self.marks.append(time.perf_counter())
+                self.marks.append(clock(self.device))
                 if step >= self.trial_steps:
                     raise TrialOver
             yield step

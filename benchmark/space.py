@@ -117,7 +117,11 @@ class Space:
     def _columns(self, like: Any) -> tuple[Any, Any]:
         """mean and std shaped (1, C, 1, 1), of the array type, dtype and device of `like`."""
         if hasattr(like, "new_tensor"):
-            return like.new_tensor(self.mean).view(1, -1, 1, 1), like.new_tensor(self.std).view(1, -1, 1, 1)
+            import torch
+
+            columns = (torch.tensor(part, dtype=like.dtype).view(1, -1, 1, 1) for part in (self.mean, self.std))
+            moved = [column.to(like.device, non_blocking=True) for column in columns]  # nothing waits for a GPU
+            return moved[0], moved[1]
         import numpy as np
 
         mean, std = (np.asarray(part, dtype=like.dtype).reshape(1, -1, 1, 1) for part in (self.mean, self.std))

@@ -196,7 +196,8 @@ class Store:
 
     def _scored(self) -> set[str]:
         """Digests of the sets that have a result with a value."""
-        return row_index.current(self.roots).scored()
+        with row_index.current(self.roots) as index:
+            return index.scored()
 
     # Scans for test images
 
@@ -339,7 +340,8 @@ class Store:
 
     def results(self) -> pd.DataFrame:
         """All result rows of this store and its fallbacks, each once, in one table of `results.COLUMNS`."""
-        return merged(frame(row_index.current(self.roots).rows({})))
+        with row_index.current(self.roots) as index:
+            return merged(frame(index.rows({})))
 
     def rows(self, wanted: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         """The rows of `results` whose columns have one of the values wanted. At once, where the index is up to date."""
@@ -347,13 +349,13 @@ class Store:
 
     def collect(self) -> pd.DataFrame:
         """Write results.parquet and results.csv from all rows, and return them; sweep up after killed writers."""
-        index = row_index.current(self.roots)
-        table = merged(frame(index.rows({})))
-        self.prepare()
-        durable.sweep(self.staging)
-        self._sweep_claims()
-        if index.is_new:
-            row_index.save(index, self.root, self.staging)
+        with row_index.current(self.roots) as index:
+            table = merged(frame(index.rows({})))
+            self.prepare()
+            durable.sweep(self.staging)
+            self._sweep_claims()
+            if index.is_new:
+                row_index.save(index, self.root, self.staging)
         write_tables(table, self.root, self.staging)
         return table
 

@@ -71,6 +71,8 @@ def bench(names: tuple[str, ...], quick: bool, repeats: int, device: str, out: P
         _tune(choose_device(device), only["tuned"])
         return
     chosen_device = choose_device(device)
+    if chosen_device.type == "cuda" and chosen_device.index is None:  # one GPU, as the reference has
+        chosen_device = type(chosen_device)("cuda", 0)
     chosen = cells.choose(names, chosen_device.type)
     if chosen_device.type == "cuda" and not quick and not any(rule.device == "cuda" for rule in rules()):
         say("the engine's table has no line for a GPU, and would compute eagerly: it is tuned first")

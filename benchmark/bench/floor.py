@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark import architectures
 from benchmark.bench.cells import BenchCell
-from benchmark.bench.reference import now
 from benchmark.datasets import DatasetFacts
 from benchmark.engine.backends import floating_operations
+from benchmark.engine.devices import now
 
 __all__ = ["Operations", "count", "operations_of", "rates"]
 
@@ -67,6 +67,7 @@ def rates(device: torch.device) -> dict[str, float]:
     The convolution is ConvNet's second: 128 to 128 channels, 3x3, on maps of 16x16.
     """
     side, n = SIDES[device.type], IMAGES[device.type]
+    torch.backends.cudnn.allow_tf32 = False  # or a GPU's float32 would be none
     found = {}
     for name, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
         left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))

@@ -48,7 +48,8 @@ could do at best. `distillbench bench` measures all of it again and writes this 
   recipe, the same initial weights and the same test images.
 - **Ours** is the engine as commands use it under such a recipe. *Warm*: a new process that finds what an earlier one
   compiled; where the cell alone is not worth compiling, that was a larger plan of the same shapes. *Cold*: the first
-  run of all, with an empty cache of compiled code.
+  run of all, with an empty cache of compiled code. On a GPU nothing is taken up from a larger plan: what is not worth
+  compiling is recorded as a CUDA graph, in each run anew, which takes little.
 - **Interleaved.** Each part runs in a process of its own, in turn: a seed of the reference, all seeds of ours, the next
   seed of the reference, and so on. The range behind a ratio is that of each reference seed, times the seeds, beside
   the nearest run of ours.
@@ -226,7 +227,7 @@ def _precision(studies: Mapping[str, Json]) -> Iterator[str]:
         f"{study['n'].capitalize()}; {study['spread']} ({sources}). "
         f"{study['device']}, torch {study['versions']['torch']}. The engine uses bfloat16 for these architectures "
         "alone, where its table has a line for one and the work pays (engine.md), on any data set, size and recipe "
-        "that asks for no precision: the study stands for these too, though it did not see them."
+        "that asks for no precision, and on a GPU too: the study stands for these, though it did not see them."
     )
     yield textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
     head = [

@@ -23,9 +23,9 @@ import torch
 from benchmark import __version__, engine, making
 from benchmark.bench import floor
 from benchmark.bench.cells import BenchCell
-from benchmark.bench.reference import now, train_and_test
+from benchmark.bench.reference import start, train_and_test
 from benchmark.engine.backends import possible
-from benchmark.engine.devices import cpu_lines
+from benchmark.engine.devices import cpu_lines, now
 from benchmark.engine.training import build_network, fit
 from benchmark.errors import DistillBenchError, EnvironmentFault
 from benchmark.evaluator import accuracy_percent
@@ -48,7 +48,7 @@ def carry_out(request: Mapping[str, Any]) -> Found:
         materials = engine.Materials(Store(folder), device)
         asked = cell.asked(set_of(cell.made, folder, device))
         materials.dataset(cell.dataset)
-        now(device)
+        start(device)
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         if request["part"] == "code":
             return code(asked, materials)

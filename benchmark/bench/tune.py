@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from benchmark import architectures, engine
-from benchmark.bench.reference import now
+from benchmark.bench.reference import start
 from benchmark.engine.backends import STUDIED, Rule, floating_operations, rules
-from benchmark.engine.compiled import CompiledSteps, compiled_forward
+from benchmark.engine.compiled import CompiledSteps, Precise, compiled_forward
 from benchmark.engine.compiler import why_not
-from benchmark.engine.devices import device_kind
+from benchmark.engine.devices import device_kind, now
 from benchmark.engine.lowering import refusal
 from benchmark.engine.machine_code import shape_of
 from benchmark.engine.steps import EagerSteps
@@ -48,10 +48,11 @@ MARGIN = 1.2
 SECONDS = 1800
 """A candidate that takes longer has failed."""
 
-_HEAD = """# Where a compiled step pays, as measured by `distillbench bench --tune`; all else is eager, in float32.
+_HEAD = """\
+# Where compiling a step pays, or recording it, as measured by `distillbench bench --tune`; all else is eager float32.
 # device: cpu-amx, cpu-bf16 and cpu by the instructions for bfloat16, or cuda; small: images up to 16x16;
-# least: floating-point operations of training and testing from which on compiling pays, code not in the cache;
-# speedup: seconds of the eager step over those of the compiled one, the worse of batches of 10 and 100.
+# least: floating-point operations of training and testing from which on it pays, code not in the cache;
+# speedup: seconds of the eager step over those of this one, the worse of batches of 10 and 100.
 """
 
 
@@ -62,10 +63,12 @@ class Candidate:
     architecture: str
     small: bool
     precision: str
+    backend: str = "compiled"
 
 
 def candidates(kind: str, wanted: Iterable[str] = ()) -> list[Candidate]:
-    """Every architecture, size and precision that could be compiled on this kind of device."""
+    """Every architecture, size and precision that could be compiled, or on a GPU recorded, on this kind of device; of
+    one architecture and size float32 first, and recorded ones, which cost less."""
     found = []
     for name in wanted or names("architecture"):
         for small, shape in SHAPES.items():
@@ -75,9 +78,9 @@ def candidates(kind: str, wanted: Iterable[str] = ()) -> list[Candidate]:
             except DoesNotFit:
                 continue
             if not reason:
-                found.append(Candidate(name, small, "float32"))
-                if kind != "cpu" and name in STUDIED:
-                    found.append(Candidate(name, small, "bfloat16"))
+                precisions = ("float32", "bfloat16") if kind != "cpu" and name in STUDIED else ("float32",)
+                backends = ("recorded", "compiled") if kind == "cuda" else ("compiled",)
+                found += [Candidate(name, small, one, backend) for one in precisions for backend in backends]
     return found
 
 
@@ -87,18 +90,20 @@ def measure(candidate: Candidate, device: torch.device) -> dict[str, Any]:
     engine.prepare(device, candidate.small)
     shape, recipe = SHAPES[candidate.small], Recipe("tune")
     kind = shape_of(candidate.architecture, shape, 10, candidate.precision, device)
-    why_not(device.type)  # what the compiler asks once of each machine is no cost of a shape
+    recorded = candidate.backend == "recorded"
+    why_not("recorded" if recorded else device.type)  # what is asked once of each machine is no cost of a shape
+    start(device)
     compiling, pairs = 0.0, []
     for batch in BATCHES:
         images, labels = torch.randn(batch, *shape, device=device), torch.arange(batch, device=device) % 10
         plain, other = (architectures.build(candidate.architecture, shape, 10).to(device) for _ in range(2))
         started = now(device)
-        compiled = CompiledSteps(other, recipe, kind, batch, soft=False)
+        compiled = CompiledSteps(other, recipe, kind, batch, soft=False, recorded=recorded)
         compiling += (now(device) - started) / len(BATCHES)
         works = [partial(steps.step, images, labels, 0.01) for steps in (EagerSteps(plain, recipe), compiled)]
         pairs.append(_fastest(works, device))
     started = now(device)
-    forward = compiled_forward(kind, other)
+    forward = Precise(other, kind, plain=True) if recorded else compiled_forward(kind, other)
     compiling += now(device) - started
     tests = torch.randn(TEST_IMAGES, *shape, device=device)
     with torch.inference_mode():
@@ -126,7 +131,8 @@ def rule_of(candidate: Candidate, kind: str, found: dict[str, Any]) -> Rule | No
     forward = floating_operations(candidate.architecture, SHAPES[candidate.small], 10)
     rate = 3 * forward * BATCHES[-1] / found["pairs"][-2][0]
     least = MARGIN * found["compile_seconds"] * rate / (1 - 1 / speedup)
-    return Rule(kind, candidate.architecture, candidate.small, candidate.precision, _short(least), _short(speedup))
+    what = candidate.architecture, candidate.small, candidate.precision
+    return Rule(kind, *what, _short(least), _short(speedup), candidate.backend)
 
 
 def _short(number: float) -> float:
@@ -134,23 +140,30 @@ def _short(number: float) -> float:
 
 
 def tune(device: torch.device, wanted: Iterable[str] = ()) -> list[Rule]:
-    """Measure every candidate; a line for each that pays. One in bfloat16 that does not beat float32 has none."""
+    """Measure every candidate; a line for each that pays and beats what costs less, or is more exact."""
     kind = device_kind(device)
     todo = candidates(kind, wanted)
     progress = Progress("tuning", 60.0 * len(todo), len(todo))
-    pays: dict[Candidate, Rule] = {}
+    pays: list[Rule] = []
     for candidate in todo:
         try:
             found = rule_of(candidate, kind, _in_child(candidate, device))
         except EnvironmentFault as fault:
             say(f"{candidate.architecture}, {candidate.precision}: {fault}")
             found = None
-        progress.advance(60.0, f"{candidate.architecture} {candidate.precision}: {found.speedup if found else 'no'}")
-        exact = pays.get(replace(candidate, precision="float32"))  # measured before
-        if found and (exact is None or found.speedup > exact.speedup):
-            pays[candidate] = found
+        name = f"{candidate.architecture} {candidate.precision} {candidate.backend}"
+        progress.advance(60.0, f"{name}: {found.speedup if found else 'no'}")
+        if found and not any(_is_better(rule, found) for rule in pays):
+            pays.append(found)
     progress.close()
-    return list(pays.values())
+    return pays
+
+
+def _is_better(rule: Rule, found: Rule) -> bool:
+    """Whether a line measured before leaves no use for this one: as fast, no less exact, and paying no later."""
+    alike = (rule.architecture, rule.small) == (found.architecture, found.small)
+    exact, sooner = rule.precision in ("float32", found.precision), rule.backend == found.backend
+    return alike and exact and (sooner or rule.least <= found.least) and rule.speedup >= found.speedup
 
 
 def _in_child(candidate: Candidate, device: torch.device) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The table (`backends.toml`, written by `distillbench bench --tune`) says for each kind of device, architecture and size
 of image what pays, and from how much work on: compiling costs seconds, so a shape is compiled only where everything
-that a plan asks of it, finished parts included, is worth more. So a run that was killed goes on in the same way.
+that a plan asks of it, finished parts included, is worth more; recording on a GPU costs next to nothing. So a run that
+was killed goes on in the same way.
 
 Code that an earlier plan left on this machine costs nothing and is taken up, whatever the work, but not by what was
 begun eagerly, nor by what sets and labels are made from, which must be the same every time.
@@ -57,7 +58,7 @@ of two cores."""
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the table: where compiling pays."""
+    """One line of the table: where compiling, or recording, pays."""
 
     device: str
     architecture: str
@@ -65,9 +66,11 @@ class Rule:
     """Whether it is about images up to 16x16."""
     precision: str
     least: float
-    """Work from which on compiling pays, in floating-point operations of training and testing."""
+    """Work from which on it pays, in floating-point operations of training and testing."""
     speedup: float
-    """Seconds of the eager step over those of the compiled one, as measured."""
+    """Seconds of the eager step over those of this one, as measured."""
+    backend: str = "compiled"
+    """Of `Way`."""
 
 
 @functools.cache
@@ -83,22 +86,22 @@ def _kinds(device: torch.device) -> tuple[str, ...]:
     return order[order.index(kind) :] if kind in order else (kind,)
 
 
-def _rule(architecture: str, images: tuple[int, int, int], device: torch.device, precision: str) -> Rule | None:
-    """The line of the table for an architecture, by its text, a size of image, and the precision that a recipe asks
-    for: of the nearest kind of device; under `auto` the faster one.
+def _rules(architecture: str, images: tuple[int, int, int], device: torch.device, precision: str) -> list[Rule]:
+    """The lines of the table for an architecture, by its text, a size of image, and the precision that a recipe asks
+    for: of the nearest kind of device; the fastest first.
 
     Measured and studied were the architectures as they are; another norm or activation is another network.
     """
     name, options = architectures.parse(architecture)
     if not set(options) <= SIZES:
-        return None
+        return []
     wanted = (name, max(images[1:]) <= SMALL_SIDE)
     allowed = [rule for rule in rules() if precision in ("auto", rule.precision)]
     for kind in _kinds(device):
         here = [rule for rule in allowed if (rule.device, rule.architecture, rule.small) == (kind, *wanted)]
         if here:
-            return max(here, key=lambda rule: rule.speedup)
-    return None
+            return sorted(here, key=lambda rule: -rule.speedup)
+    return []
 
 
 def assign(
@@ -156,7 +159,7 @@ def _step(block: Block, materials: Materials, one_thread: bool) -> _Step | None:
     facts, recipe, stream = materials.facts(block.data), training.recipe, training.stages[0].stream
     if loss.parse(recipe.loss).name in (loss.ZIPF, loss.CRD):  # no compiled step knows these
         return None
-    if _rule(training.architecture, facts.shape, materials.device, recipe.precision) is None:
+    if not _rules(training.architecture, facts.shape, materials.device, recipe.precision):
         return None
     kind = step_kind(recipe, min(recipe.batch_size, count_images(stream, materials)), materials.has_soft_labels(stream))
     threads, n_classes = 1 if one_thread else every_thread(), len(facts.classes)
@@ -176,14 +179,13 @@ def _work(block: Block, materials: Materials) -> float:
 def _way(step: _Step, work: float, materials: Materials, blocks: Sequence[Block] = ()) -> Way:
     """`blocks`: all that the step serves, where kept code may be taken up."""
     shape, kind = step
-    rule = _rule(shape.architecture, shape.images, materials.device, shape.precision)
-    if rule is None:
-        return EAGER
-    way = Way("compiled", rule.precision)
-    if work >= rule.least:
-        return EAGER if _refused(shape.architecture, shape.images, materials.device.type) else way
-    is_there = bool(blocks) and is_kept(replace(shape, precision=rule.precision), kind)
-    return way if is_there and not _begun_eagerly(blocks, materials) else EAGER
+    lines = _rules(shape.architecture, shape.images, materials.device, shape.precision)
+    pays = [rule for rule in lines if work >= rule.least]
+    for rule in pays:
+        if not _refused(shape.architecture, shape.images, materials.device.type, rule.backend):
+            return Way(rule.backend, rule.precision)
+    is_there = bool(lines and blocks) and not pays and is_kept(replace(shape, precision=lines[0].precision), kind)
+    return Way("compiled", lines[0].precision) if is_there and not _begun_eagerly(blocks, materials) else EAGER
 
 
 def _begun_eagerly(blocks: Iterable[Block], materials: Materials) -> bool:
@@ -192,12 +194,12 @@ def _begun_eagerly(blocks: Iterable[Block], materials: Materials) -> bool:
 
 
 @functools.cache
-def _refused(architecture: str, images: tuple[int, int, int], device: str) -> bool:
-    """Whether a network, or this machine, cannot do with a compiled step."""
+def _refused(architecture: str, images: tuple[int, int, int], device: str, backend: str) -> bool:
+    """Whether a network, or this machine, cannot do with a compiled step, or a recorded one."""
     from benchmark.engine.compiler import why_not
     from benchmark.engine.lowering import refusal
 
-    return bool(refusal(_on_meta(architecture, images, 2)) or why_not(device))
+    return bool(refusal(_on_meta(architecture, images, 2)) or why_not(device if backend == "compiled" else backend))
 
 
 @functools.cache
@@ -222,5 +224,5 @@ def _on_meta(architecture: str, images: tuple[int, int, int], classes: int) -> t
 
 def chosen_speedup(way: Way, architecture: str, facts: DatasetFacts, device: torch.device) -> float:
     """How many times as fast as eager the table says that this way is."""
-    rule = None if way.backend == "eager" else _rule(architecture, facts.shape, device, way.precision)
-    return rule.speedup if rule else 1.0
+    lines = _rules(architecture, facts.shape, device, way.precision)
+    return max((rule.speedup for rule in lines if rule.backend == way.backend), default=1.0)

@@ -5,7 +5,9 @@ Only `record_graph` needs a GPU; whatever can stand in for it runs everything el
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -31,6 +33,7 @@ class Captured:
         self.inputs = [tensor.clone() for tensor in example]
         self.n_state = n_state
         kept = [tensor.clone() for tensor in self.inputs]
+        self._function = function  # a graph launches its kernels, which are unloaded with it
         self._replay, self._output = (record or record_graph)(function, self.inputs)
         for tensor, before in zip(self.inputs, kept, strict=True):
             tensor.copy_(before)
@@ -56,6 +59,13 @@ def record_graph(function: Function, inputs: Sequence[torch.Tensor]) -> tuple[Ca
                 function(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=_pool(inputs[0].device)):
             output = function(*inputs)
         return graph.replay, output
+
+
+@functools.cache
+def _pool(device: torch.device) -> Any:
+    """Memory that all recordings on a GPU share: one is replayed at a time, and what it leaves is copied at once."""
+    with torch.cuda.device(device):
+        return torch.cuda.graph_pool_handle()  # type: ignore[no-untyped-call, unused-ignore]

@@ -8,6 +8,9 @@ Beside the convolutions nothing may cost much, and on small images half of a ste
 the flat vector holds a kernel's weights in the order in which convolutions read and write them, and each of an
 optimizer's vectors is a tensor of its own, which compiles to one loop over all weights.
 
+On a GPU the same step may be made of the network's own operations, recorded as a CUDA graph and not compiled, which
+costs nothing to begin with. The weights lie in their usual order then.
+
 On large images a batch's maps would leave a CPU's cache between one layer and the next, which costs a quarter of the
 time. So there the batch is taken in slices: the compiled function adds up their gradients, and the optimizer follows as
 plain operations.
@@ -31,21 +34,20 @@ from benchmark.engine.draws import generator, global_draws
 from benchmark.engine.losses import losses_of
 from benchmark.engine.lowering import lower
 from benchmark.engine.machine_code import (
-    TEST_BATCH,
     NotAlone,
     Shape,
     StepKind,
-    fitting,
     forward_file,
     kept,
     sliced,
     step_file,
     step_kind,
+    test_batch,
 )
 from benchmark.engine.steps import ALL
 from benchmark.recipe import Recipe
 
-__all__ = ["CompiledSteps", "compiled_forward", "compiled_function", "joined"]
+__all__ = ["CompiledSteps", "Precise", "compiled_forward", "compiled_function", "joined"]
 
 BETA2, EPS = 0.999, 1e-8
 """Adam's, as PyTorch's defaults."""
@@ -57,13 +59,16 @@ StepFunction = Callable[..., Any]
 class CompiledSteps:
     """Trains a network whose parameters become views of one flat vector, so that it is up to date at any time."""
 
-    def __init__(self, network: torch.nn.Module, recipe: Recipe, shape: Shape, batch: int, soft: bool) -> None:
-        """`batch`: images of a full batch; `soft`: whether labels are probabilities."""
+    def __init__(
+        self, network: torch.nn.Module, recipe: Recipe, shape: Shape, batch: int, soft: bool, recorded: bool = False
+    ) -> None:
+        """`batch`: images of a full batch; `soft`: whether labels are probabilities; `recorded`: the network's own
+        operations as a CUDA graph, in place of compiled ones."""
         self.recipe = recipe
         self.kind = step_kind(recipe, batch, soft)
         self.slice = sliced(shape, batch)
         self.done = 0
-        self.function = _step_function(shape, self.kind)
+        self.function = _step_function(shape, self.kind, recorded)
         n_state = 1 + _n_moments(recipe.optimizer)
         if isinstance(self.function, Captured):
             self.state = self.function.inputs[:n_state]
@@ -71,7 +76,7 @@ class CompiledSteps:
             size = sum(parameter.numel() for parameter in network.parameters())
             device = next(network.parameters()).device
             self.state = [torch.empty(size, device=device) for _ in range(n_state)]
-        _flatten(network, self.flat)
+        _flatten(network, self.flat, recorded)
         self.reset()
 
     @property
@@ -105,22 +110,23 @@ class CompiledSteps:
         return loss
 
 
-def _flatten(network: torch.nn.Module, flat: torch.Tensor) -> None:
+def _flatten(network: torch.nn.Module, flat: torch.Tensor, plain: bool) -> None:
     """Copy all parameters into one vector (P,) and make them views of it."""
     parameters = list(network.parameters())
-    flat.copy_(joined(parameter.detach() for parameter in parameters))
+    flat.copy_(joined((parameter.detach() for parameter in parameters), plain))
     for parameter, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
-        parameter.data = _shaped(part, parameter.shape)
+        parameter.data = _shaped(part, parameter.shape, plain)
 
 
-def joined(parts: Iterable[torch.Tensor]) -> torch.Tensor:
-    """One vector (P,) of weights or gradients; kernels (O, I, H, W) lie in it as (O, H, W, I)."""
-    return torch.cat([(part.permute(0, 2, 3, 1) if part.ndim == 4 else part).flatten() for part in parts])
+def joined(parts: Iterable[torch.Tensor], plain: bool = False) -> torch.Tensor:
+    """One vector (P,) of weights or gradients; unless it is `plain`, kernels (O, I, H, W) lie in it as (O, H, W, I)."""
+    as_stored = (part.permute(0, 2, 3, 1) if part.ndim == 4 and not plain else part for part in parts)
+    return torch.cat([part.flatten() for part in as_stored])
 
 
-def _shaped(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _shaped(part: torch.Tensor, shape: torch.Size, plain: bool) -> torch.Tensor:
     """A view of a part of such a vector, as the parameter that it is."""
-    if len(shape) != 4:
+    if plain or len(shape) != 4:
         return part.view(shape)
     out, into, height, width = shape
     return part.view(out, height, width, into).permute(0, 3, 1, 2)
@@ -133,7 +139,7 @@ def _n_moments(optimizer: str) -> int:
 
 def compiled_forward(shape: Shape, network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function from images (N, C, H, W), any N, to logits (N, K) in float32, under the network's present weights."""
-    function, size = _forward_function(shape), fitting(shape, TEST_BATCH)
+    function, size = _forward_function(shape), test_batch(shape)
     parameters = list(network.parameters())
 
     def forward(images: torch.Tensor) -> torch.Tensor:
@@ -153,18 +159,20 @@ def _padded(tensor: torch.Tensor, n: int) -> torch.Tensor:
     return torch.cat([tensor, tensor.new_zeros(n, *tensor.shape[1:])])
 
 
-class _Precise(torch.nn.Module):
-    """A lowered network that runs its features in the wanted precision, in channels_last, and the rest in float32."""
+class Precise(torch.nn.Module):
+    """A network that runs its features in the wanted precision, and the rest in float32: a lowered one in
+    channels_last, a `plain` one as it is."""
 
-    def __init__(self, network: torch.nn.Module, shape: Shape) -> None:
+    def __init__(self, network: torch.nn.Module, shape: Shape, plain: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.plain = network, plain
         self.low = shape.precision == "bfloat16"
         self.kind = shape.device.partition(":")[0]
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        dtype = torch.bfloat16 if self.low else torch.float32
-        images = images.to(dtype, memory_format=torch.channels_last)
+        if not self.plain:
+            dtype = torch.bfloat16 if self.low else torch.float32
+            images = images.to(dtype, memory_format=torch.channels_last)
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.low, cache_enabled=False):
             features: torch.Tensor = self.network.embed(images)  # type: ignore[operator]
         return features.float()
@@ -193,17 +201,20 @@ def _shown(*size: int) -> torch.Tensor:
 class _Model:
     """A network as a function of one flat vector."""
 
-    def __init__(self, shape: Shape, pool: bool = True) -> None:
+    def __init__(self, shape: Shape, pool: bool = True, plain: bool = False) -> None:
+        """`pool`: of `lower`; `plain`: the network is not lowered."""
         with global_draws(generator(0, "shown")):  # no weight is kept
             network = architectures.build(shape.architecture, shape.images, shape.classes)
-        self.network = _Precise(lower(network, pool), shape).to(shape.device)
+        self.plain = plain
+        self.network = Precise(network if plain else lower(network, pool), shape, plain).to(shape.device)
         named = list(self.network.named_parameters())
         self.names = [name for name, _ in named]
         self.shapes = [parameter.shape for _, parameter in named]
         self.sizes = [parameter.numel() for _, parameter in named]
 
     def parts(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        return [_shaped(part, shape) for part, shape in zip(torch.split(flat, self.sizes), self.shapes, strict=True)]
+        cut = torch.split(flat, self.sizes)
+        return [_shaped(part, shape, self.plain) for part, shape in zip(cut, self.shapes, strict=True)]
 
     def logits(self, parts: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = functional_call(self.network, dict(zip(self.names, parts, strict=True)), (images,))
@@ -239,17 +250,18 @@ def compiled_function(
 
 
 @functools.cache
-def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
+def _step_function(shape: Shape, kind: StepKind, recorded: bool) -> StepFunction:
     """From weights, moments, images, labels, their weights and `_update`'s scalars to the loss, having learned from a
     batch; where it is taken in slices, from weights, the gradient so far, and a slice, having added its gradient."""
-    model = _Model(shape)
+    model = _Model(shape, plain=recorded)
     recipe = Recipe("compiled", loss=kind.loss, label_smoothing=kind.label_smoothing)
 
     def gradient(flat: torch.Tensor, batch: Iterable[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels, weights = batch
         parts = [part.detach().requires_grad_() for part in model.parts(flat)]
-        loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
-        return joined(torch.autograd.grad(loss, parts, materialize_grads=True)), loss.detach()
+        with torch.enable_grad():
+            loss = (losses_of(recipe, model.logits(parts, images), labels) * weights).sum()
+        return joined(torch.autograd.grad(loss, parts, materialize_grads=True), recorded), loss.detach()
 
     def step(flat: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
         *moments, images, labels, weights, scalars = rest
@@ -269,6 +281,8 @@ def _step_function(shape: Shape, kind: StepKind) -> StepFunction:
     batch = [_shown(size, *shape.images), soft if kind.soft else ids, torch.full((size,), 1 / size)]
     example = (*state, *batch, torch.full((3,), 0.5)) if whole else (*state, *batch)
     inputs = tuple(tensor.to(torch.device(shape.device)) for tensor in example)
+    if recorded:
+        return Captured(step, inputs, len(state))
     compiled: StepFunction = _compile(step if whole else add, inputs, n_state=len(state), file=step_file(shape, kind))
     return compiled
 
@@ -305,7 +319,7 @@ def _forward_function(shape: Shape) -> ForwardFunction:
     def forward(flat: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return model.logits(model.parts(flat), images)
 
-    example = (_shown(sum(model.sizes)), _shown(fitting(shape, TEST_BATCH), *shape.images))
+    example = (_shown(sum(model.sizes)), _shown(test_batch(shape), *shape.images))
     with torch.no_grad():
         inputs = tuple(tensor.to(shape.device) for tensor in example)
         compiled: ForwardFunction = _compile(forward, inputs, file=forward_file(shape))
@@ -323,8 +337,11 @@ def _compile(
     if file is not None and not example[0].is_cuda:
         with suppress(NotAlone):
             return kept(file, function, example)
-    # The number of threads is built into the code, so it must be part of what names it in the cache.
-    options: dict[str, Any] = {} if example[0].is_cuda else {"cpp.threads": torch.get_num_threads()}
+    # The number of threads is built into the code, so it must be part of what names it in the cache. On a GPU the order
+    # of sums is otherwise chosen by timing kernels, and another one is chosen the next time.
+    options: dict[str, Any] = {"cpp.threads": torch.get_num_threads()}
+    if example[0].is_cuda:
+        options = {"deterministic": True}
     traced = make_fx(function)(*example)
     with global_draws(generator(0, "shown")), torch.no_grad():
         compiled = torch.compile(traced, fullgraph=True, dynamic=False, options=options)

@@ -38,6 +38,17 @@ with tempfile.TemporaryDirectory() as folder:
     function = kept(pathlib.Path(folder) / "code.pt2", lambda x: (x * 2 + 1).relu().sum(), (torch.ones(4),))
     assert function(torch.ones(4)).item() == 12
 """,
+    "recorded": """
+import torch
+from benchmark import architectures
+from benchmark.engine.compiled import CompiledSteps
+from benchmark.engine.machine_code import shape_of
+from benchmark.recipe import Recipe
+device, text, size = torch.device("cuda"), "convnet:depth=1,width=4", (1, 8, 8)
+network, shape = architectures.build(text, size, 2).to(device), shape_of(text, size, 2, "bfloat16", device)
+steps = CompiledSteps(network, Recipe("tiny"), shape, 2, soft=False, recorded=True)
+assert steps.step(torch.ones(2, *size, device=device), torch.arange(2, device=device), 0.1).isfinite()
+""",
     "cuda": """
 import torch
 function = torch.compile(lambda x: (x * 2 + 1).relu().sum(), fullgraph=True)
@@ -57,9 +68,9 @@ os.environ.setdefault(CODE_FOLDER, str(cache_folder()))
 
 @functools.cache
 def why_not(device: str = "cpu") -> str:
-    """Why torch.compile is left out here for a type of device, said on stderr once for each process; empty where it
-    works."""
-    program = _TINY[device]
+    """Why torch.compile is left out here for a type of device, or CUDA graphs for `recorded`, said on stderr once for
+    each process; empty where it works."""
+    program, what = _TINY[device], "recording CUDA graphs" if device == "recorded" else "torch.compile"
     kept = cache_folder() / f"works-{_machine(program)}.txt"
     try:
         reason = kept.read_text(encoding="utf-8")
@@ -71,14 +82,15 @@ def why_not(device: str = "cpu") -> str:
                 kept.write_text(reason, encoding="utf-8")
     if reason:
         again = f". To try again, delete {kept}" if kept.exists() else ""
-        say(f"torch.compile is left out, everything runs eagerly: {reason}{again}")
+        say(f"{what} is left out, what would need it runs without: {reason}{again}")
     return reason
 
 
 def _machine(program: str) -> str:
     """What the answer depends on."""
     compiler = f"{os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
-    text = f"{program} {torch.__version__} {sys.executable} {sys.version} {compiler}"
+    gpu = torch.cuda.get_device_name() if "cuda" in program and torch.cuda.is_available() else ""
+    text = f"{program} {torch.__version__} {sys.executable} {sys.version} {compiler} {gpu}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -99,5 +111,6 @@ def _try(program: str) -> tuple[str, bool]:
         return "", False
     raised = [line.strip() for line in child.stderr.splitlines() if re.match(r"[A-Za-z_][\w.]*: \S", line)]
     reason = raised[-1] if raised else f"exit {child.returncode}"
-    of_the_system = re.search(r"\[Errno |No space left|quota exceeded", reason)  # an OSError, or a disk that is full
-    return reason[:300], child.returncode < 0 or of_the_system is not None
+    # an OSError, a disk that is full, a GPU that others have filled or taken
+    may_pass = re.search(r"\[Errno |No space left|quota exceeded|out of memory|busy or unavailable", reason)
+    return reason[:300], child.returncode < 0 or may_pass is not None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import torch
 
-__all__ = ["answers", "cpu_lines", "device_kind", "every_device"]
+__all__ = ["answers", "cpu_lines", "device_kind", "every_device", "now"]
 
 
 def every_device(chosen: torch.device) -> list[str]:
@@ -15,6 +16,13 @@ def every_device(chosen: torch.device) -> list[str]:
     if chosen.type == "cuda" and chosen.index is None:
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     return [str(chosen)]
+
+
+def now(device: torch.device) -> float:
+    """Seconds of a clock, read when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def answers(device: torch.device) -> bool:

@@ -6,7 +6,6 @@ table states. Used for what is told before a run and for the time left during it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ from benchmark.datasets import DatasetFacts
 from benchmark.engine.backends import chosen_speedup
 from benchmark.engine.blocks import Block
 from benchmark.engine.counting import count, count_images
+from benchmark.engine.devices import now
 from benchmark.engine.draws import generator
 from benchmark.engine.materials import Examples, Materials
 from benchmark.engine.process import prepare
@@ -41,7 +41,7 @@ class Estimator:
         self._steps: dict[tuple[object, ...], tuple[float, float]] = {}
 
     def seconds(self, block: Block) -> float:
-        """Expected wall seconds of a block; 0 where its architecture does not fit."""
+        """Expected wall seconds of a block; 0 where its architecture does not fit, or a step finds no memory."""
         training = self.materials.as_carried(block.training)
         recipe = training.recipe
         total = image = 0.0
@@ -104,20 +104,17 @@ class Estimator:
             network = build_network(block.training.architecture, examples, 0, device)
         except DoesNotFit:
             return 0.0, 0.0
-        marks = []
         recipe = block.training.recipe.vary(epochs=TIMED_STEPS + 1, passes=None, min_steps=0, batch_size=batch)
-        for _ in fit(network, examples, recipe, 0):
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            marks.append(time.perf_counter())
-        step = min(after - before for before, after in pairwise(marks[1:]))
-        with torch.inference_mode():
-            network.eval()(images)
-            started = time.perf_counter()
-            network(images)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-        return step, (time.perf_counter() - started) / batch
+        try:
+            marks = [now(device) for _ in fit(network, examples, recipe, 0)]
+            with torch.inference_mode():
+                network.eval()(images)
+                started = now(device)
+                network(images)
+                ended = now(device)
+        except torch.OutOfMemoryError:  # the training itself will say so
+            return 0.0, 0.0
+        return min(after - before for before, after in pairwise(marks[1:])), (ended - started) / batch
 
 
 def _dataset_name(images: Images, materials: Materials) -> str:

@@ -27,6 +27,7 @@ import torch
 
 from benchmark import architectures, registry
 from benchmark.durable import one_at_a_time
+from benchmark.engine.chunks import CHUNK
 from benchmark.engine.compiler import CODE_FOLDER
 from benchmark.engine.devices import cpu_lines
 from benchmark.engine.draws import generator, global_draws
@@ -34,7 +35,6 @@ from benchmark.errors import EnvironmentFault
 from benchmark.recipe import Recipe
 
 __all__ = [
-    "TEST_BATCH",
     "NotAlone",
     "Shape",
     "StepKind",
@@ -47,12 +47,13 @@ __all__ = [
     "sliced",
     "step_file",
     "step_kind",
+    "test_batch",
 ]
 
 PIXELS = 2**15
 """Of the images that a CPU takes at a time, 32 of 32x32: of those the widest maps of a ConvNet stay in the cache."""
 TEST_BATCH = 100
-"""Images of one compiled forward pass, at most."""
+"""Images of one compiled forward pass on a CPU, at most."""
 PACKAGE = Path(__file__).resolve().parents[1]
 SEAL = hashlib.sha256().digest_size
 """Bytes behind a kept library, which are its sha256."""
@@ -112,6 +113,11 @@ def fitting(shape: Shape, most: int) -> int:
     return min(most, max(1, PIXELS // (shape.images[1] * shape.images[2])))
 
 
+def test_batch(shape: Shape) -> int:
+    """Images of one compiled forward pass."""
+    return fitting(shape, TEST_BATCH) if shape.device.startswith("cpu") else CHUNK
+
+
 def sliced(shape: Shape, batch: int) -> int:
     """Images of each of the fewest equal slices of a batch that stay in the cache; the batch's own where it does."""
     return math.ceil(batch / math.ceil(batch / fitting(shape, batch)))
@@ -130,7 +136,7 @@ def step_file(shape: Shape, kind: StepKind) -> Path:
 
 def forward_file(shape: Shape) -> Path:
     """Where the code of a forward pass lies, or is to lie."""
-    return _file(shape, ("forward", fitting(shape, TEST_BATCH)))
+    return _file(shape, ("forward", test_batch(shape)))
 
 
 def kept(

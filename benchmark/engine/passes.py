@@ -29,10 +29,10 @@ from benchmark.engine.machine_code import Shape, fitting, shape_of, sliced
 __all__ = ["Passes", "Seen", "Tensors", "class_gradients", "matrices", "record", "spans"]
 
 PRECISIONS = {"float32": False, "bfloat16": True}
-PLAIN_CHUNK = 64
+PLAIN_CHUNK = {"cpu": 64, "cuda": 1024}
 """Real images of one plain forward pass: what a step takes stays in the cache of a CPU."""
 COMPILED_CHUNK = 256
-TOGETHER = 2**17
+TOGETHER = {"cpu": 2**17, "cuda": 2**20}
 """Values of images whose gradients are taken at once, where a class alone has fewer."""
 
 Tensors = tuple[torch.Tensor, ...]
@@ -77,11 +77,11 @@ def class_gradients(network: nn.Module, images: Sequence[torch.Tensor], labels: 
 
 def spans(batches: Sequence[torch.Tensor]) -> list[slice]:
     """Neighbours of one shape that are small enough to be computed together."""
-    found, first = [], 0
+    found, first, most = [], 0, TOGETHER.get(batches[0].device.type, TOGETHER["cpu"])
     for place in range(1, len(batches) + 1):
         one = batches[first]
         whole = (place - first + 1) * one.numel()
-        if place == len(batches) or batches[place].shape != one.shape or whole > TOGETHER:
+        if place == len(batches) or batches[place].shape != one.shape or whole > most:
             found.append(slice(first, place))
             first = place
     return found
@@ -132,8 +132,9 @@ class Passes:
         return tuple(torch.stack([part.mean(dim=0) for part in torch.split(one, sizes)]) for one in whole)
 
     def _plain(self, network: Network, images: torch.Tensor, describe: Describe, maps: bool) -> list[torch.Tensor]:
+        size = PLAIN_CHUNK.get(images.device.type, PLAIN_CHUNK["cpu"])
         with self._precision():
-            found = [describe(record(network, chunk)) for chunk in torch.split(images, PLAIN_CHUNK)]
+            found = [describe(record(network, chunk)) for chunk in torch.split(images, size)]
         return [torch.cat(same).float() for same in zip(*found, strict=True)]
 
     def _compiled(self, network: Network, images: torch.Tensor, describe: Describe, maps: bool) -> list[torch.Tensor]:

@@ -29,6 +29,8 @@ def is_small(facts: DatasetFacts) -> bool:
 def prepare(device: torch.device, one_thread: bool) -> None:
     """Call before any work whose result is stored or timed."""
     _once()
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # or a second GPU's process would take memory of the first
     every = every_thread()
     torch.set_num_threads(1 if device.type == "cpu" and one_thread else every)
 

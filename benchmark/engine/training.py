@@ -67,7 +67,8 @@ def _steps_of(
     facts, device = examples.facts, examples.images.device
     shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)
     batch = min(len(examples), recipe.batch_size)
-    return CompiledSteps(network, recipe, shape, batch, soft=examples.labels.ndim == 2)
+    soft, recorded = examples.labels.ndim == 2, way.backend == "recorded"
+    return CompiledSteps(network, recipe, shape, batch, soft, recorded)
 
 
 def forward_of(
@@ -76,12 +77,12 @@ def forward_of(
     """From images (n, C, H, W) to logits (n, K), in the way that the network is trained in; compiled, any n."""
     if way.backend == "eager":
         return network
-    from benchmark.engine.compiled import compiled_forward
+    from benchmark.engine.compiled import Precise, compiled_forward
     from benchmark.engine.machine_code import shape_of
 
     facts, device = examples.facts, examples.images.device
     shape = shape_of(architecture, facts.shape, len(facts.classes), way.precision, device)
-    return compiled_forward(shape, network)
+    return Precise(network, shape, plain=True) if way.backend == "recorded" else compiled_forward(shape, network)
 
 
 def fit(

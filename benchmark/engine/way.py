@@ -8,7 +8,7 @@ import torch
 
 __all__ = ["EAGER", "REVISION", "Way", "numerics"]
 
-REVISION = {"eager": "", "compiled": "3"}
+REVISION = {"eager": "", "compiled": "3", "recorded": ""}
 """Of each backend: goes up with a change of ours that changes its bits."""
 
 
@@ -17,7 +17,8 @@ class Way:
     """How one training is computed. Same way, same kind of machine: the same bits."""
 
     backend: str = "eager"
-    """`eager`, or `compiled`: forward and backward, and mostly the optimizer, as one compiled function."""
+    """`eager`; `compiled`: forward and backward, and mostly the optimizer, as one compiled function; or `recorded`: the
+    network's own operations and the optimizer's, replayed on a GPU as one CUDA graph."""
     precision: str = "float32"
     """Of convolutions and matrix products; weights, norms, logits and losses are float32 always."""
     one_thread: bool = False

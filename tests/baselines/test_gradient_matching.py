@@ -15,6 +15,7 @@ from baselines._gradients import GradientMatching, row_distance
 from baselines.dc import DC
 from baselines.dsa import DSA
 from benchmark import run as run_module
+from benchmark.engine import passes
 from benchmark.engine.compiler import why_not
 from benchmark.engine.passes import class_gradients
 from benchmark.errors import UsageError
@@ -169,7 +170,7 @@ def test_many_classes_in_parts_give_the_gradient_of_all_at_once(
     new_run: RunMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = DSA(**SMALL).distill(Real("digits"), Budget(ipc=2), new_run())
-    monkeypatch.setattr("benchmark.engine.passes.TOGETHER", 300)  # two classes of two images of 64 values
+    monkeypatch.setitem(passes.TOGETHER, "cpu", 300)  # two classes of two images of 64 values
     torch.testing.assert_close(
         learned(DSA(**SMALL).distill(Real("digits"), Budget(ipc=2), new_run())), learned(one), atol=1e-4, rtol=0
     )

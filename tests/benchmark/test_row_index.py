@@ -134,7 +134,8 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: str, monkeypatch: 
         flipped = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         index.write_bytes({"empty": b"", "cut": content[:-9], "flipped": flipped, "foreign": b"x" * 64}[damage])
     assert store.rows({}) == expected
-    assert row_index.current(store.roots).is_new is (damage == "newer")
+    with row_index.current(store.roots) as found:
+        assert found.is_new is (damage == "newer")
 
 
 def test_a_damaged_file_is_named_each_time_and_the_others_are_served(

@@ -73,6 +73,25 @@ def test_each_precision_that_pays_gets_its_line_and_a_lower_one_only_where_it_is
     }
 
 
+def test_on_a_gpu_the_compiled_form_must_beat_the_recorded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    speedups = {
+        ("recorded", "float32"): 2.0,
+        ("compiled", "float32"): 1.9,
+        ("recorded", "bfloat16"): 1.8,
+        ("compiled", "bfloat16"): 3.0,
+    }
+
+    def measured(candidate: Candidate, device: torch.device) -> dict[str, Any]:
+        speedup = speedups[candidate.backend, candidate.precision] if candidate.small else 1.0
+        seconds = 1.0 if candidate.backend == "recorded" else 30.0
+        return {"compile_seconds": seconds, "pairs": [[speedup, 1.0], [speedup, 1.0], [1.0, 1.0]]}
+
+    monkeypatch.setattr(tune, "_in_child", measured)
+    monkeypatch.setattr(tune, "device_kind", lambda device: "cuda")
+    found = tune.tune(torch.device("cuda"), ["convnet"])
+    assert [(rule.backend, rule.precision) for rule in found] == [("recorded", "float32"), ("compiled", "bfloat16")]
+
+
 def test_a_candidate_is_measured_eager_beside_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     class Steps:
         def __init__(self, network: torch.nn.Module, *rest: object, **more: object) -> None:

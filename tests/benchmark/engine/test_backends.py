@@ -46,6 +46,36 @@ def test_a_shape_is_compiled_where_the_whole_plan_asks_enough_of_it(
     assert [block.way for block in assign(many, materials)] == [block.way for block in assign(many[::-1], materials)]
 
 
+def test_on_a_gpu_what_is_not_worth_compiling_is_recorded(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (
+        Rule("cuda", "convnet", True, "float32", 1e3, 1.8, "recorded"),
+        Rule("cuda", "convnet", True, "bfloat16", 1e3, 2.0, "recorded"),
+        Rule("cuda", "convnet", True, "bfloat16", 1e9, 4.0),
+    )
+    asked: list[str] = []
+    monkeypatch.setattr(backends, "rules", lambda: lines)
+    monkeypatch.setattr(backends, "device_kind", lambda device: "cuda")
+
+    def why_not(kind: str) -> str:
+        asked.append(kind)
+        return ""
+
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", why_not)
+    few, many = _blocks(stored, "convnet:width=8", 1), _blocks(stored, "convnet:width=8", 60)
+    assert {block.way for block in assign(few, materials)} == {engine.Way("recorded", "bfloat16", True)}
+    assert {block.way for block in assign(many, materials)} == {engine.Way("compiled", "bfloat16", True)}
+    assert asked == ["recorded", "cpu"]  # the types of device of this test, and what each backend needs of it
+    exact = _blocks(stored, "convnet:width=8", 1, precision="float32")
+    assert {block.way for block in assign(exact, materials)} == {engine.Way("recorded", "float32", True)}
+    facts = materials.facts(exact[0].data)
+    assert chosen_speedup(engine.Way("recorded", "bfloat16"), "convnet", facts, CPU) == 2.0
+    backends._refused.cache_clear()
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda kind: "" if kind == "recorded" else "no compiler")
+    assert {block.way for block in assign(many, materials)} == {engine.Way("recorded", "bfloat16", True)}
+
+
 def test_trainings_that_share_the_code_of_a_slice_are_counted_together(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:

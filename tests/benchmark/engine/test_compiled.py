@@ -240,6 +240,44 @@ def test_a_recorded_step_trains_one_network_after_another(monkeypatch: pytest.Mo
         assert torch.allclose(compiled.compiled_forward(kind, other)(images), other(images), atol=1e-5)
 
 
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW, SQUARES], ids=["sgd", "adam", "adamw", "squares"])
+def test_the_networks_own_step_is_recorded_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, soft: bool
+) -> None:
+    monkeypatch.setattr("benchmark.engine.capture.record_graph", _record)
+    architecture, shape = "convnet:depth=2,width=4", (1, 8, 8)
+    kind = shape_of(architecture, shape, 10, "float32", torch.device("cpu"))
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        plain = architectures.build(architecture, shape, 10)
+        other = copy.deepcopy(plain)
+        eager, steps = EagerSteps(plain, recipe), compiled.CompiledSteps(other, recipe, kind, 6, soft, recorded=True)
+        assert all(weight.is_contiguous() for weight in other.parameters())
+        for n in (6, 4, 6):
+            images = torch.randn(n, *shape)
+            wanted = eager.step(images, _labels(soft, n), recipe.learning_rate)
+            found = steps.step(images, _labels(soft, n), recipe.learning_rate)
+            assert found.item() == pytest.approx(wanted.item(), abs=1e-5)
+        assert _largest_gap(plain, other) < 1e-5
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_block_that_is_recorded_learns_what_an_eager_one_does(
+    materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr("benchmark.engine.capture.record_graph", _record)
+    way = engine.Way("recorded", precision, one_thread=True)
+    found = [run_block(_block(materials, stored, way, seed), materials)[0][0] for seed in (0, 1, 0)]
+    assert found[0] == found[2] and found[0].value != found[1].value
+    assert found[0].numerics.startswith(f"cpu-recorded-{precision}-torch")
+    eager = run_block(_block(materials, stored, engine.Way(one_thread=True)), materials)[0][0]
+    correct = [sum(outcome.value["end"]["correct"]) for outcome in (found[0], eager)]
+    assert abs(correct[0] - correct[1]) < (40 if precision == "bfloat16" else 4)  # of 797
+
+
 def test_a_recorded_function_works_on_its_own_tensors() -> None:
     def add(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         state.add_(given)

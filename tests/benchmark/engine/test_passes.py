@@ -107,7 +107,7 @@ def test_recording_leaves_the_network_as_it_was() -> None:
 
 
 def test_neighbours_of_one_shape_are_taken_together_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.engine.passes.TOGETHER", 20)
+    monkeypatch.setitem(passes.TOGETHER, "cpu", 20)
     batches = [torch.zeros(n, 2) for n in (5, 5, 5, 4, 4, 30)]  # 10 values a batch, then 8, then 60
     assert [(span.start, span.stop) for span in spans(batches)] == [(0, 2), (2, 3), (3, 5), (5, 6)]
 
