@@ -1,4 +1,4 @@
-"""`distillbench bench --tune`: measures where a compiled step pays on this kind of device, and writes the table.
+"""`distillbench bench --tune`: measures where a compiled or recorded step pays on this device, and writes the table.
 
 Each candidate runs in a process of its own with an empty compiler cache, so that what compiling costs is seen too. Only
 the lines of this kind of device are replaced. Precision below float32 is tried only where the equivalence study holds.

@@ -37,6 +37,7 @@ __all__ = [
     "assign",
     "chosen_speedup",
     "floating_operations",
+    "offers",
     "possible",
     "rules",
 ]
@@ -142,6 +143,16 @@ def possible(block: Block, materials: Materials) -> Way:
     return _way(step, math.inf, materials) if step else EAGER
 
 
+def offers(block: Block, materials: Materials) -> bool:
+    """Whether this machine's part of the table has the block's own way, and it works here."""
+    way, step = block.way, _step(block, materials, block.way.one_thread)
+    if way.backend == "eager" or step is None:
+        return way.backend == "eager"
+    lines = _rules(step[0].architecture, step[0].images, materials.device, step[0].precision)
+    here = {(rule.backend, rule.precision) for rule in lines}
+    return (way.backend, way.precision) in here and not _not_here(step[0], materials.device, way.backend)
+
+
 _Step = tuple[Shape, StepKind]
 """What one compiled step serves; its precision is that which the recipe asks for."""
 
@@ -182,7 +193,7 @@ def _way(step: _Step, work: float, materials: Materials, blocks: Sequence[Block]
     lines = _rules(shape.architecture, shape.images, materials.device, shape.precision)
     pays = [rule for rule in lines if work >= rule.least]
     for rule in pays:
-        if not _refused(shape.architecture, shape.images, materials.device.type, rule.backend):
+        if not _not_here(shape, materials.device, rule.backend):
             return Way(rule.backend, rule.precision)
     is_there = bool(lines and blocks) and not pays and is_kept(replace(shape, precision=lines[0].precision), kind)
     return Way("compiled", lines[0].precision) if is_there and not _begun_eagerly(blocks, materials) else EAGER
@@ -191,6 +202,10 @@ def _way(step: _Step, work: float, materials: Materials, blocks: Sequence[Block]
 def _begun_eagerly(blocks: Iterable[Block], materials: Materials) -> bool:
     stored = (materials.store.read_outcome(name) for block in blocks for name in block.names)
     return any(one is not None and one.numerics.split("-")[1:2] == ["eager"] for one in stored)
+
+
+def _not_here(shape: Shape, device: torch.device, backend: str) -> bool:
+    return _refused(shape.architecture, shape.images, device.type, backend)
 
 
 @functools.cache

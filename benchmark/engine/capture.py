@@ -59,8 +59,12 @@ def record_graph(function: Function, inputs: Sequence[torch.Tensor]) -> tuple[Ca
                 function(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=_pool(inputs[0].device)):
-            output = function(*inputs)
+        try:
+            with torch.cuda.graph(graph, pool=_pool(inputs[0].device)):
+                output = function(*inputs)
+        except BaseException:
+            _pool.cache_clear()  # nobody may join one that a recording left half way
+            raise
         return graph.replay, output
 
 

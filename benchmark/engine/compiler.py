@@ -1,4 +1,4 @@
-"""Whether torch.compile works on this machine: found out once, by compiling a tiny function in a child process.
+"""Whether torch.compile works on this machine, and on a GPU recording: found out once each, in a child process.
 
 A missing compiler or Python header takes the child down, not the run; the answer is kept in the user's cache folder
 for this version of torch and this Python.
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 180
 """A child that takes longer has failed."""
 
+_OURS = "# a step of the engine's own"
 _TINY = {
     "cpu": """
 import pathlib, sysconfig, tempfile, torch
@@ -38,7 +39,8 @@ with tempfile.TemporaryDirectory() as folder:
     function = kept(pathlib.Path(folder) / "code.pt2", lambda x: (x * 2 + 1).relu().sum(), (torch.ones(4),))
     assert function(torch.ones(4)).item() == 12
 """,
-    "recorded": """
+    "recorded": _OURS
+    + """
 import torch
 from benchmark import architectures
 from benchmark.engine.compiled import CompiledSteps
@@ -71,6 +73,8 @@ def why_not(device: str = "cpu") -> str:
     """Why torch.compile is left out here for a type of device, or CUDA graphs for `recorded`, said on stderr once for
     each process; empty where it works."""
     program, what = _TINY[device], "recording CUDA graphs" if device == "recorded" else "torch.compile"
+    if '"cuda"' in program and torch.cuda.is_available():
+        program = program.replace('"cuda"', f'"cuda:{torch.cuda.current_device()}"')
     kept = cache_folder() / f"works-{_machine(program)}.txt"
     try:
         reason = kept.read_text(encoding="utf-8")
@@ -89,8 +93,13 @@ def why_not(device: str = "cpu") -> str:
 def _machine(program: str) -> str:
     """What the answer depends on."""
     compiler = f"{os.environ.get('CXX', '')} {os.environ.get('PATH', '')}"
-    gpu = torch.cuda.get_device_name() if "cuda" in program and torch.cuda.is_available() else ""
-    text = f"{program} {torch.__version__} {sys.executable} {sys.version} {compiler} {gpu}"
+    text = f"{program} {torch.__version__} {sys.executable} {sys.version} {compiler}"
+    if "cuda" in program and torch.cuda.is_available():
+        text += torch.cuda.get_device_name()
+    if program.startswith(_OURS):
+        from benchmark.engine.machine_code import SOURCES
+
+        text += SOURCES
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -114,8 +114,10 @@ def fitting(shape: Shape, most: int) -> int:
 
 
 def test_batch(shape: Shape) -> int:
-    """Images of one compiled forward pass."""
-    return fitting(shape, TEST_BATCH) if shape.device.startswith("cpu") else CHUNK
+    """Images of one compiled forward pass; on a GPU fewer of larger ones, since each pass is filled up to it."""
+    if shape.device.startswith("cpu"):
+        return fitting(shape, TEST_BATCH)
+    return min(CHUNK, max(1, CHUNK * 32 * 32 // (shape.images[1] * shape.images[2])))
 
 
 def sliced(shape: Shape, batch: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmark import keys, parcels, phases
-from benchmark.engine.backends import possible
+from benchmark.engine.backends import offers
 from benchmark.engine.blocks import Block, missing, train_and_store
 from benchmark.engine.materials import Materials
 from benchmark.engine.way import EAGER
@@ -34,11 +34,8 @@ def _needs(store: Store, block: Block) -> list[str]:
 
 
 def _adapt(materials: Materials, block: Block) -> Block:
-    """Eager, where this machine's part of the table does not have the block compiled as the client chose."""
-    here = possible(block, materials)
-    if block.way.backend == "eager" or (here.backend, here.precision) == (block.way.backend, block.way.precision):
-        return block
-    return replace(block, way=replace(EAGER, one_thread=block.way.one_thread))
+    """Eager, where this machine's part of the table does not have what the client chose."""
+    return block if offers(block, materials) else replace(block, way=replace(EAGER, one_thread=block.way.one_thread))
 
 
 TRAIN: Task[Block, list[str]] = Task(train_and_store, _claim, _is_stored, _needs, _adapt)

@@ -346,7 +346,7 @@ def test_claims_of_training_cover_all_probes(make_set: Callable[..., SyntheticSe
 
 
 def test_a_way_that_a_worker_s_own_table_lacks_is_eager_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark.engine import tasks
+    from benchmark.engine import backends
     from benchmark.engine.tasks import TRAIN
 
     training = Training((Stage(Data((Real("digits"),))),), "mlp", Recipe("short", epochs=1))
@@ -354,7 +354,19 @@ def test_a_way_that_a_worker_s_own_table_lacks_is_eager_there(tmp_path: Path, mo
     materials = engine.Materials(Store(tmp_path), torch.device("cpu"))
     assert TRAIN.adapt is not None
     eager = engine.Way("eager", "float32", True)
-    for possible, way in (("bfloat16", block.way), ("float32", eager), (None, eager)):
-        own = engine.Way("compiled", possible) if possible else engine.EAGER
-        monkeypatch.setattr(tasks, "possible", lambda *given, own=own: own)
-        assert TRAIN.adapt(materials, block).way == way
+    monkeypatch.setattr("benchmark.engine.compiler.why_not", lambda kind: "no graphs" if kind == "recorded" else "")
+    monkeypatch.setattr(backends, "device_kind", lambda device: "cpu-bf16")
+    fast = backends.Rule("cpu-bf16", "mlp", True, "bfloat16", 1e9, 3.0)
+    slow = backends.Rule("cpu-bf16", "mlp", True, "float32", 1e3, 2.0)
+    for lines, asked, found in (
+        ([fast], block.way, block.way),
+        ([fast, slow], replace(block.way, precision="float32"), replace(block.way, precision="float32")),
+        ([slow], block.way, eager),
+        ([], block.way, eager),
+        ([fast], eager, eager),
+        ([replace(fast, backend="recorded")], replace(block.way, backend="recorded"), eager),
+    ):
+        monkeypatch.setattr(backends, "rules", lambda lines=lines: tuple(lines))
+        backends._refused.cache_clear()
+        assert TRAIN.adapt(materials, replace(block, way=asked)).way == found
+    backends._refused.cache_clear()

@@ -230,7 +230,7 @@ def test_a_gpu_that_the_table_does_not_know_is_tuned_for_first(
     monkeypatch.setattr(cells.BenchCell, "missing_data", lambda cell: "")
     asked = ["bench", "--device", "cuda", "--cell", "cifar10-1-dsa-gpu", "--repeats", "1", "--out", tmp_path / "docs"]
     answer = command(*asked)
-    assert answer.code == 0 and tuned == [("cuda", ["convnet"])] and "tuned first" in answer.err
+    assert answer.code == 0 and tuned == [("cuda:0", ["convnet"])] and "tuned first" in answer.err
     assert command(*asked, "--quick", "--out", tmp_path / "quick").code == 0 and len(tuned) == 1
     line = backends.Rule("cuda", "convnet", False, "bfloat16", 1e12, 3.0)
     monkeypatch.setattr(backends, "rules", lambda: (line,))

@@ -136,7 +136,8 @@ def test_a_batch_that_is_taken_in_slices_equals_torchs_own(
         (100, 28, "cpu", 34, 41),
         (83, 28, "cpu", 28, 41),
         (3, 256, "cpu", 1, 1),
-        (256, 32, "cuda:0", 256, 100),
+        (256, 32, "cuda:0", 256, 500),
+        (256, 64, "cuda:0", 256, 125),
     ],
 )
 def test_a_cpu_takes_at_a_time_what_stays_in_its_cache(
@@ -144,7 +145,7 @@ def test_a_cpu_takes_at_a_time_what_stays_in_its_cache(
 ) -> None:
     shape = Shape("convnet", (3, side, side), 10, "float32", device, 1)
     assert machine_code.sliced(shape, batch) == slices
-    assert machine_code.fitting(shape, 100) == tests
+    assert machine_code.test_batch(shape) == tests
 
 
 @pytest.mark.usefixtures("traced")
@@ -269,8 +270,16 @@ def test_a_block_that_is_recorded_learns_what_an_eager_one_does(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     monkeypatch.setattr("benchmark.engine.capture.record_graph", _record)
+    dtypes, norm = set(), torch.nn.functional.group_norm  # which sees what a convolution gives
+
+    def spied(images: torch.Tensor, *rest: Any) -> torch.Tensor:
+        dtypes.add(images.dtype)
+        return norm(images, *rest)
+
+    monkeypatch.setattr(torch.nn.functional, "group_norm", spied)
     way = engine.Way("recorded", precision, one_thread=True)
     found = [run_block(_block(materials, stored, way, seed), materials)[0][0] for seed in (0, 1, 0)]
+    assert dtypes == {getattr(torch, precision)}
     assert found[0] == found[2] and found[0].value != found[1].value
     assert found[0].numerics.startswith(f"cpu-recorded-{precision}-torch")
     eager = run_block(_block(materials, stored, engine.Way(one_thread=True)), materials)[0][0]

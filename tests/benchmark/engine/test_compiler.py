@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from benchmark.engine import compiler
+from benchmark.engine.capture import Captured
+from benchmark.engine.compiled import _step_function
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,21 @@ def test_a_gpu_is_asked_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiler.why_not() == "" and compiler.why_not("cuda") == ""
     programs = [command[-1] for command in calls]
     assert ["cuda" in program for program in programs] == [False, True]
+
+
+def test_what_is_asked_of_a_gpu_s_recording_is_a_step_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(function: Any, inputs: Any) -> Any:
+        output = function(*inputs)
+        return lambda: output.copy_(function(*inputs)), output
+
+    monkeypatch.setattr("benchmark.engine.capture.record_graph", record)
+    scope: dict[str, Any] = {}
+    exec(compiler._TINY["recorded"].replace('"cuda"', '"cpu"'), scope)
+    assert isinstance(scope["steps"].function, Captured)
+    _step_function.cache_clear()
+    named = compiler._machine(compiler._TINY["recorded"])
+    monkeypatch.setattr("benchmark.engine.machine_code.SOURCES", "others")
+    assert compiler._machine(compiler._TINY["recorded"]) != named
 
 
 def test_an_optimizer_that_steps_before_anything_is_compiled_moves_no_code(tmp_path: Path) -> None:
