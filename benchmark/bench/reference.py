@@ -30,7 +30,7 @@ from benchmark.engine.devices import now
 from benchmark.recipe import Recipe
 from benchmark.space import Space
 
-__all__ = ["Loop", "PilImages", "ReferenceRun", "epoch", "now", "test_loader", "train_and_test", "train_loader"]
+__all__ = ["Loop", "PilImages", "ReferenceRun", "epoch", "start", "test_loader", "train_and_test", "train_loader"]
 
 TEST_BATCH = 256
 Batches = DataLoader[Any]
