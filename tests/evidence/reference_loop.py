@@ -31,7 +31,7 @@ from torchvision.datasets import CIFAR10
 from benchmark.bench import parts, reference
 from benchmark.bench.cells import BenchCell, known
 from benchmark.datasets import Split
-from benchmark.engine import Examples
+from benchmark.engine import Examples, devices
 from benchmark.engine.training import build_network
 from tests.evidence.bench import Bench, Finding, NotHere
 
@@ -112,7 +112,7 @@ def _contest(bench: Bench, theirs: Any, cell: BenchCell) -> Contest:
     loaders = _their_loaders(theirs, examples, test)
 
     def their_epoch(mode: str) -> float:
-        started = reference.now(materials.device)
+        started = devices.now(materials.device)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints lines at every epoch
             theirs.EvaluatorUtils.epoch(
                 mode,
@@ -125,12 +125,12 @@ def _contest(bench: Bench, theirs: Any, cell: BenchCell) -> Contest:
                 ep=0,
                 logging=types.SimpleNamespace(info=lambda *words: None),
             )
-        return reference.now(materials.device) - started
+        return devices.now(materials.device) - started
 
     def our_epoch(train: bool) -> float:
-        started = reference.now(materials.device)
+        started = devices.now(materials.device)
         reference.epoch(loop, mine[0] if train else mine[1], train)
-        return reference.now(materials.device) - started
+        return devices.now(materials.device) - started
 
     return Contest(
         (lambda: their_epoch("train"), lambda: our_epoch(True)), (lambda: their_epoch("test"), lambda: our_epoch(False))

@@ -12,6 +12,7 @@ from benchmark import engine, making
 from benchmark.bench import parts, reference
 from benchmark.bench.cells import BenchCell, known
 from benchmark.datasets import Split
+from benchmark.engine import devices
 from benchmark.engine.training import build_network
 from benchmark.recipe import Recipe
 from benchmark.space import Space
@@ -98,5 +99,5 @@ def test_it_follows_our_own_recipes_too(materials: engine.Materials, optimizer: 
 def test_a_clock_is_read_when_the_device_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
-    assert reference.now(torch.device("cpu")) > 0 and waited == []
-    assert reference.now(torch.device("cuda:1")) > 0 and waited == [torch.device("cuda:1")]
+    assert devices.now(torch.device("cpu")) > 0 and waited == []
+    assert devices.now(torch.device("cuda:1")) > 0 and waited == [torch.device("cuda:1")]
