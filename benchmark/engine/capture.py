@@ -17,7 +17,6 @@ WARM_UP = 3
 """Runs before recording, in which libraries choose and allocate."""
 
 Function = Callable[..., torch.Tensor]
-Record = Callable[[Function, Sequence[torch.Tensor]], tuple[Callable[[], object], torch.Tensor]]
 
 
 class Captured:
@@ -27,14 +26,12 @@ class Captured:
     what the state is to be, since the graph knows them by their address.
     """
 
-    def __init__(
-        self, function: Function, example: Sequence[torch.Tensor], n_state: int, record: Record | None = None
-    ) -> None:
+    def __init__(self, function: Function, example: Sequence[torch.Tensor], n_state: int) -> None:
         self.inputs = [tensor.clone() for tensor in example]
         self.n_state = n_state
         kept = [tensor.clone() for tensor in self.inputs]
         self._function = function  # a graph launches its kernels, which are unloaded with it
-        self._replay, self._output = (record or record_graph)(function, self.inputs)
+        self._replay, self._output = record_graph(function, self.inputs)
         for tensor, before in zip(self.inputs, kept, strict=True):
             tensor.copy_(before)
 

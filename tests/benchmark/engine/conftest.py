@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,3 +27,14 @@ def stored(materials: engine.Materials) -> Stored:
     synthetic = run.of_indices(run.random_rows(2), ipc=2)
     synthetic = replace(synthetic, card=replace(synthetic.card, method="two-of-each"))
     return Stored(materials.store.write_set(synthetic))
+
+
+@pytest.fixture
+def recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for a GPU's recording, which runs nothing, and its warm-up, which does."""
+
+    def record(function: Any, inputs: Any) -> Any:
+        output = function(*inputs)
+        return lambda: output.copy_(function(*inputs)), output
+
+    monkeypatch.setattr("benchmark.engine.capture.record_graph", record)

@@ -213,20 +213,14 @@ def test_what_is_no_single_library_is_compiled_by_torch_alone(monkeypatch: pytes
     assert torch.allclose(forward(images), other(images), atol=1e-5)
 
 
-def _record(function: Any, inputs: Any) -> Any:
-    """Stands in for a GPU's recording, which runs nothing, and its warm-up, which does."""
-    output = function(*inputs)
-    return lambda: output.copy_(function(*inputs)), output
-
-
-@pytest.mark.usefixtures("forgetful")
+@pytest.mark.usefixtures("forgetful", "recording")
 @pytest.mark.parametrize("recipe", [SGD, ADAMW], ids=["sgd", "adamw"])
 def test_a_recorded_step_trains_one_network_after_another(monkeypatch: pytest.MonkeyPatch, recipe: Recipe) -> None:
     """The path of a GPU, but for the recording itself."""
 
     def traced(function: Callable[..., Any], example: tuple[torch.Tensor, ...], n_state: int = 0, **_: Any) -> Any:
         graph = make_fx(function)(*example)
-        return Captured(graph, example, n_state, _record) if n_state else graph
+        return Captured(graph, example, n_state) if n_state else graph
 
     monkeypatch.setattr(compiled, "_compile", traced)
     for seed in (0, 1):
@@ -241,13 +235,10 @@ def test_a_recorded_step_trains_one_network_after_another(monkeypatch: pytest.Mo
         assert torch.allclose(compiled.compiled_forward(kind, other)(images), other(images), atol=1e-5)
 
 
-@pytest.mark.usefixtures("forgetful")
+@pytest.mark.usefixtures("forgetful", "recording")
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("recipe", [SGD, ADAM, ADAMW, SQUARES], ids=["sgd", "adam", "adamw", "squares"])
-def test_the_networks_own_step_is_recorded_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, soft: bool
-) -> None:
-    monkeypatch.setattr("benchmark.engine.capture.record_graph", _record)
+def test_the_networks_own_step_is_recorded_as_it_is(recipe: Recipe, soft: bool) -> None:
     architecture, shape = "convnet:depth=2,width=4", (1, 8, 8)
     kind = shape_of(architecture, shape, 10, "float32", torch.device("cpu"))
     for seed in (0, 1):
@@ -264,12 +255,11 @@ def test_the_networks_own_step_is_recorded_as_it_is(
         assert _largest_gap(plain, other) < 1e-5
 
 
-@pytest.mark.usefixtures("forgetful")
+@pytest.mark.usefixtures("forgetful", "recording")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_block_that_is_recorded_learns_what_an_eager_one_does(
     materials: engine.Materials, stored: Stored, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    monkeypatch.setattr("benchmark.engine.capture.record_graph", _record)
     dtypes, norm = set(), torch.nn.functional.group_norm  # which sees what a convolution gives
 
     def spied(images: torch.Tensor, *rest: Any) -> torch.Tensor:
@@ -287,12 +277,13 @@ def test_a_block_that_is_recorded_learns_what_an_eager_one_does(
     assert abs(correct[0] - correct[1]) < (40 if precision == "bfloat16" else 4)  # of 797
 
 
+@pytest.mark.usefixtures("recording")
 def test_a_recorded_function_works_on_its_own_tensors() -> None:
     def add(state: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         state.add_(given)
         return state.sum()
 
-    captured = Captured(add, (torch.ones(2), torch.ones(2)), n_state=1, record=_record)
+    captured = Captured(add, (torch.ones(2), torch.ones(2)), n_state=1)
     state = captured.inputs[0]
     assert state.tolist() == [1, 1]
     assert captured(state, torch.full((2,), 3.0)).item() == 8

@@ -50,12 +50,8 @@ def test_a_gpu_is_asked_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ["cuda" in program for program in programs] == [False, True]
 
 
+@pytest.mark.usefixtures("recording")
 def test_what_is_asked_of_a_gpu_s_recording_is_a_step_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    def record(function: Any, inputs: Any) -> Any:
-        output = function(*inputs)
-        return lambda: output.copy_(function(*inputs)), output
-
-    monkeypatch.setattr("benchmark.engine.capture.record_graph", record)
     scope: dict[str, Any] = {}
     exec(compiler._TINY["recorded"].replace('"cuda"', '"cpu"'), scope)
     assert isinstance(scope["steps"].function, Captured)
